@@ -1,0 +1,50 @@
+# `make help` lists the commands. Every command sets the environment up first.
+.DEFAULT_GOAL := help
+.PHONY: help setup train test eval lint format requirements bench-train clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+
+setup: $(READY) ## create .venv with the exact versions of requirements.txt
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+train: $(READY) ## fetch ImageNet weights and train on the embedded sample; args="data=folder data.root=…" for more
+	scripts/download_weights.sh mobilenetv2
+	$(BIN)/python src/train.py $(args)
+
+eval: $(READY) ## evaluate a checkpoint or run folder: make eval ckpt=outputs/train/…
+	@test -n "$(ckpt)" || { echo "error: name a checkpoint or a run folder: make eval ckpt=outputs/train/…" >&2; exit 2; }
+	$(BIN)/python src/evaluate.py ckpt="$(ckpt)" $(args)
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest $(args)
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+requirements: $(READY) ## compile requirements.txt from pyproject.toml anew, with the newest versions
+	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements.txt
+
+bench-train: $(READY) ## train.py's loop against a bare PyTorch loop, and how long it waits for data
+	$(BIN)/python scripts/bench_train.py $(args)
+
+clean: ## remove what runs left behind
+	find outputs logs -mindepth 1 ! -name .gitkeep -delete

@@ -1,0 +1,1 @@
+"""Detect manipulated and synthetic images: from raw downloads to one detector file."""

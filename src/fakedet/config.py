@@ -1,0 +1,208 @@
+"""Typed root configs, registered with Hydra, and what a config may name with `_target_`.
+
+Importing this module loads no torch: `--help` and `--cfg job` answer at once.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra.utils
+from hydra.core.config_store import ConfigStore
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.errors import UserError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class PreprocessConfig:
+    """The twin of `PreprocessSpec` that Hydra can override; a model's YAML sets what its weights want."""
+
+    crop: str = "given"
+    size: int = 224
+    interpolation: str = "area"
+    mean: list[float] = field(default_factory=lambda: list(PreprocessSpec.mean))
+    std: list[float] = field(default_factory=lambda: list(PreprocessSpec.std))
+
+
+@dataclass
+class RunConfig:
+    """Where a run leaves its files and what it is called in the trackers."""
+
+    dir: str = MISSING
+    name: str = MISSING
+    group: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LossConfig:
+    """Binary cross-entropy; label smoothing as in Szegedy et al., CVPR 2016, section 7."""
+
+    label_smoothing: float = 0.0
+
+
+@dataclass
+class ScheduleConfig:
+    """Linear warm-up, then cosine (Loshchilov & Hutter, ICLR 2017), both counted in optimiser steps."""
+
+    warmup: float = 0.1  # share of all steps
+    final: float = 0.01  # last learning rate as a share of the highest
+
+
+@dataclass
+class TrainConfig:
+    """What `src/train.py` runs on."""
+
+    seed: int = 42
+    resume: str | None = None
+    model: dict[str, Any] = field(default_factory=dict)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    data: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] = field(default_factory=dict)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+@dataclass
+class EvaluateConfig:
+    """What `src/evaluate.py` runs on; the network and its preprocessing come from the checkpoint alone."""
+
+    ckpt: str = MISSING
+    data: dict[str, Any] | None = None
+    split: str | None = None
+    device: str = "auto"
+    batch_size: int = 32
+    workers: int = 1
+    allow_leak: bool = False
+    panels: int = 4
+    resamples: int = 1000
+    seed: int = 0
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+@dataclass
+class CompareConfig:
+    """What `src/compare.py` runs on: folders that hold finished runs, at any depth."""
+
+    runs: list[str] = field(default_factory=lambda: ["outputs/train"])
+
+
+for _name, _schema in {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}.items():
+    ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)
+
+
+def _sweep_name(mode: RunMode, folder: str) -> str | None:
+    """What the runs of one sweep have in common; None outside of a sweep."""
+    return Path(folder).name if mode is RunMode.MULTIRUN else None
+
+
+OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
+
+_BUILDABLE: set[Callable[..., Any]] = set()
+
+# What a `_target_` may be: a class below one of these, or a function marked with `buildable`.
+_BASES = (
+    "albumentations.BasicTransform",
+    "fakedet.augment.Forger",
+    "fakedet.augment.Pipeline",
+    "lightning.pytorch.Callback",
+    "lightning.pytorch.LightningDataModule",
+    "lightning.pytorch.Trainer",
+    "lightning.pytorch.loggers.Logger",
+    "torch.nn.Module",
+    "torch.optim.Optimizer",
+    "torchmetrics.Metric",
+)
+_PACKAGES = frozenset({"albumentations", "fakedet", "lightning", "torch", "torchmetrics", "torchvision"})
+
+
+def buildable(function: Function) -> Function:
+    """Mark a function as one that a config may name with `_target_`."""
+    _BUILDABLE.add(function)
+    return function
+
+
+def _locate(target: str) -> Any:
+    """The object that a dotted name of a known package stands for: a module's own attribute."""
+    module, _, name = target.rpartition(".")
+    if target.split(".")[0] not in _PACKAGES or any(part.startswith("_") for part in target.split(".")):
+        raise UserError(f"_target_: {target} is not allowed, only classes of {', '.join(sorted(_PACKAGES))} are.")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"_target_: {target} does not exist.") from error
+
+
+def _targets(node: Any) -> Iterator[Any]:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield node["_target_"]
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def check_targets(config: Any) -> None:
+    """Refuse a config that names anything but the kinds of object listed here.
+
+    Hydra would call whatever a `_target_` names, `os.system` included, so a config from a stranger
+    would be a program. The kind of the object decides, not how its name begins.
+
+    Raises:
+        UserError: naming the first target that is not allowed.
+    """
+    for target in _targets(config):
+        if not isinstance(target, str):
+            raise UserError(f"_target_: {target!r} is not a dotted name.")
+        found = _locate(target)
+        allowed = (
+            issubclass(found, tuple(_locate(base) for base in _BASES))
+            if inspect.isclass(found)
+            else any(found is function for function in _BUILDABLE)
+        )
+        if not allowed:
+            raise UserError(f"_target_: {target} is not something that a config may build.")
+
+
+def instantiate(config: Any, **injected: Any) -> Any:
+    """Build what a checked config describes; lists and dicts arrive as plain Python.
+
+    Raises:
+        UserError: for a target that is not allowed, or arguments that its constructor refuses. Anything
+            else that goes wrong in the constructor is raised as it is.
+    """
+    plain: Any = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    check_targets(plain)
+    try:
+        # Objects are injected by us: Hydra would turn a dataclass among them into a dict.
+        built = hydra.utils.instantiate(plain, _convert_="all", **({"_partial_": True} if injected else {}))
+        return built(**injected) if injected else built
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{plain['_target_']} cannot be built: {' '.join(str(error).split())}") from error
+    except hydra.errors.InstantiationException as error:
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, TypeError | ValueError):
+            raise cause from error
+        reason = " ".join(str(cause or error).split())
+        raise UserError(f"{plain['_target_']} cannot be built: {reason}") from error
+
+
+def preprocess_spec(config: PreprocessConfig | DictConfig) -> PreprocessSpec:
+    """The frozen spec of its config, checked."""
+    plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else asdict(config)
+    return PreprocessSpec.from_json({str(key): value for key, value in dict(plain).items()})  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""From a download to batches."""

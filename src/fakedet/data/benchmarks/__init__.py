@@ -1,0 +1,1 @@
+"""One file a data set: its tree on disk to manifest rows."""

@@ -1,0 +1,194 @@
+"""Manifest to balanced batches; every data set is a subclass that says how its rows are found."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from fakedet.data import manifest
+from fakedet.data.images import Augment, Images, Item, Loader, TrainingImages
+from fakedet.data.quarantine import Quarantine
+from fakedet.data.sampling import RankSampler, TrainingSampler
+from fakedet.data.splits import check_classes, complete_splits, limit_by_group
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.errors import UserError
+
+UNREADABLE = 0  # digest of a file that cannot be read
+
+
+class DataModule(LightningDataModule):
+    """Base of the data sets. A subclass implements `index`; the rest is common to all.
+
+    Args:
+        root: folder that the manifest's paths are relative to.
+        batch_size: images of a step, on each device.
+        workers: processes that load images; None takes half of the cores, from 1 to 8. Results do not
+            depend on it.
+        balance: draw classes, and methods within a class, equally often in training.
+        limit: about so many images in all, for a quick try.
+        val_share: share of groups for validation where the data has no such split of its own.
+        test_share: the same for testing.
+        split_seed: another seed, another split; apart from the run's seed so that repeated runs share it.
+        max_unreadable: share of images that may be unreadable before it is an error.
+        spec: the detector's preprocessing.
+        augment: applied to training images alone.
+        seed: the run's seed.
+        quarantine_file: table of the images that could not be read.
+    """
+
+    rows: pd.DataFrame
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        batch_size: int,
+        workers: int | None,
+        balance: bool,
+        limit: int | None,
+        val_share: float,
+        test_share: float,
+        split_seed: int,
+        max_unreadable: float,
+        spec: PreprocessSpec,
+        augment: Augment | None = None,
+        seed: int = 0,
+        quarantine_file: Path | None = None,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"data.batch_size={batch_size} is not at least 1.")
+        if limit is not None and limit < 1:
+            raise UserError(f"data.limit={limit} is not at least 1.")
+        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+            raise UserError(f"data.val_share={val_share} and data.test_share={test_share} leave nothing to train on.")
+        self.root = Path(root)
+        self.batch_size = batch_size
+        self.workers = workers if workers is not None else min(8, max(1, (os.cpu_count() or 1) // 2))
+        self.balance = balance
+        self.limit = limit
+        self.shares = {"val": val_share, "test": test_share}
+        self.split_seed = split_seed
+        self.max_unreadable = max_unreadable
+        self.spec = spec
+        self.augment = augment
+        self.seed = seed
+        self.quarantine_file = quarantine_file
+        self.has_own_splits = False
+        self._start: tuple[int, int] | None = None
+
+    def index(self) -> pd.DataFrame:
+        """Find the images: rows with the manifest's columns as far as they are known; `split` where it is given."""
+        raise NotImplementedError
+
+    def prepare(self) -> "DataModule":
+        """Index, split and check, once; afterwards `rows` is the manifest and loaders can be made.
+
+        Raises:
+            UserError: for data that cannot be trained or tested on.
+        """
+        found = self.index()
+        self.has_own_splits = "split" in found and bool((found["split"] == "test").any())
+        rows = complete_splits(found, self.shares, self.split_seed)
+        if self.limit is not None:
+            rows = limit_by_group(rows, self.limit, self.split_seed)
+        self.rows = manifest.complete(rows)
+        self.quarantine = Quarantine(len(self.rows), self.max_unreadable, self.quarantine_file)
+        return self
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The rows of one split, numbered from 0."""
+        return self.rows[self.rows["split"] == name].reset_index(drop=True)
+
+    def leave_out_duplicates(self) -> int:
+        """Drop training images that stand byte for byte in another split too; returns how many.
+
+        A split by group cannot know that two groups share a file; a score on a file that was trained on
+        would mean nothing.
+        """
+        digests = self.file_digests(self.rows)
+        training = (self.rows["split"] == "train").to_numpy()
+        shared = training & np.isin(digests, digests[~training]) & (digests != UNREADABLE)
+        self.rows = self.rows[~shared].reset_index(drop=True)
+        return int(shared.sum())
+
+    def check_trainable(self) -> None:
+        """Raise a `UserError` unless training and validation have both classes."""
+        check_classes(self.training_images()[1]["label"], "train")
+        check_classes(self.split("val")["label"], "val")
+
+    def start_at(self, epoch: int, batches: int) -> None:
+        """Go on in the middle of an epoch: its first batches were seen before."""
+        self._start = (epoch, batches)
+
+    def training_images(self) -> tuple[Dataset[Item], pd.DataFrame]:
+        """What is drawn from in training, and its rows (`label`, `method`)."""
+        if self.augment is None:
+            raise ValueError("a data module without augmentation is for evaluation only")
+        rows = self.split("train")
+        return TrainingImages(rows, self.root, self.spec, self.augment), rows
+
+    def train_dataloader(self) -> Loader:
+        """Balanced, augmented batches; an incomplete last one is left out."""
+        dataset, rows = self.training_images()
+        sampler = TrainingSampler(
+            self._strata(rows),
+            len(rows),
+            seed=self.seed,
+            batch_size=self.batch_size,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            world_size=self.trainer.world_size if self.trainer else 1,
+        )
+        if self._start is not None:
+            sampler.start_at(*self._start)
+        whole = len(sampler) >= self.batch_size
+        return self._loader(dataset, sampler=sampler, drop_last=whole)
+
+    def _strata(self, rows: pd.DataFrame) -> list[list[NDArray[np.int64]]]:
+        if not self.balance:
+            return [[np.arange(len(rows))]]
+        keys = rows.assign(method=rows["method"].fillna("unknown"))
+        return [
+            [part.index.to_numpy(np.int64) for _, part in label_rows.groupby("method")]
+            for _, label_rows in keys.groupby("label")
+        ]
+
+    def val_dataloader(self) -> Loader:
+        """Every validation image once, in the manifest's order."""
+        return self.evaluation_loader(self.split("val"))
+
+    def test_dataloader(self) -> Loader:
+        """Every test image once, in the manifest's order."""
+        return self.evaluation_loader(self.split("test"))
+
+    def evaluation_loader(self, rows: pd.DataFrame) -> Loader:
+        """The given rows once each over all ranks; `index` in a batch is the row's number."""
+        trainer = self.trainer
+        sampler = RankSampler(
+            len(rows),
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        return self._loader(Images(rows, self.root, self.spec), sampler=sampler)
+
+    def _loader(self, dataset: Dataset[Item], **options: Any) -> Loader:
+        return Loader(dataset, self.quarantine, workers=self.workers, batch_size=self.batch_size, **options)
+
+    def file_digests(self, rows: pd.DataFrame) -> NDArray[np.int64]:
+        """First 64 bits of the SHA-256 of each row's file, in the rows' order; 0 where it cannot be read."""
+
+        def digest(path: str) -> int:
+            try:
+                return int.from_bytes(hashlib.sha256((self.root / path).read_bytes()).digest()[:8], "big", signed=True)
+            except OSError:
+                return UNREADABLE
+
+        with ThreadPoolExecutor(4) as pool:
+            return np.fromiter(pool.map(digest, rows["path"].astype(str)), np.int64, len(rows))

@@ -1,0 +1,91 @@
+"""The table that every other part reads: one row an image, label 1 = fake."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from fakedet.errors import UserError
+
+SPLITS = ("train", "val", "test")
+REAL, FAKE = 0, 1
+
+# Column -> pandas dtype. Every manifest has all of them, in this order; what is not known is missing.
+COLUMNS = {
+    "path": "string",  # relative to the data set's root, with forward slashes
+    "label": "int8",  # 1 = fake
+    "dataset": "string",
+    "method": "string",  # `real`, or the generator's or forgery's name where it is known
+    "video": "string",  # unique across data sets and methods
+    "frame": "Int64",
+    "source_clip": "string",
+    "group": "string",  # what no split may cut apart
+    "target_identity": "string",
+    "source_identity": "string",
+    "compression": "string",
+    "mask": "string",  # path of the forgery's true mask
+    "split": "string",
+    "width": "Int64",
+    "height": "Int64",
+    "face_box": "string",
+    "face_score": "Float64",
+    "sha256": "string",
+    "phash": "string",
+}
+REQUIRED = ("path", "label", "dataset", "group", "split")
+
+
+def complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with all columns of the schema, in its order and types, sorted by path.
+
+    Raises:
+        UserError: when a required value is missing, a label is neither 0 nor 1, a split is unknown,
+            or a path stands twice; it names the first such row.
+    """
+    absent = [name for name in REQUIRED if name not in rows]
+    if absent:
+        raise UserError(f"The manifest lacks the column {', '.join(absent)}.")
+    for name in REQUIRED:
+        missing = rows[name].isna()
+        if missing.any():
+            raise UserError(f"{int(missing.sum())} rows have no {name}; the first is {rows[missing].iloc[0]['path']}.")
+    checks = {
+        "a label other than 0 (real) and 1 (fake)": ~rows["label"].isin([REAL, FAKE]),
+        f"a split other than {', '.join(SPLITS)}": ~rows["split"].isin(SPLITS),
+        "a path that stands twice": rows["path"].duplicated(),
+    }
+    for what, wrong in checks.items():
+        if wrong.any():
+            raise UserError(f"{int(wrong.sum())} rows have {what}; the first is {rows[wrong].iloc[0]['path']}.")
+    full = rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    return full.sort_values("path", ignore_index=True)
+
+
+def protocol_hash(rows: pd.DataFrame) -> str:
+    """Hash over which image has which label in which split and group: 16 hexadecimal digits.
+
+    It depends neither on the order of the rows nor on the folder that the images lie in.
+    """
+    lines = sorted(rows[["path", "label", "group", "split"]].astype(str).agg("\t".join, axis=1))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def write_table(rows: pd.DataFrame, path: Path) -> None:
+    """Write as Parquet; a reader sees the old file or the whole new one, never half of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    rows.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a manifest written by `write_table`.
+
+    Raises:
+        UserError: when the file is no Parquet table or not a manifest.
+    """
+    try:
+        rows = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a Parquet table: {error}.") from error
+    return complete(rows)

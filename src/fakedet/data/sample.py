@@ -1,0 +1,226 @@
+"""The embedded default: photographs that installed packages ship, and pseudo-forgeries of them.
+
+Real images are random crops of photographs; fakes are such crops with a forged region. Both go through
+the same JPEG step. The photographs are split by source: no test photograph is trained on. Training images
+are made on the fly; those for validation and test are written once, with their masks and a manifest:
+
+```
+<root>/<recipe>/manifest.parquet
+<root>/<recipe>/photographs/astronaut.png      the training photographs
+<root>/<recipe>/val/real/…jpg  val/fake/<method>/…jpg  val/masks/<method>/…png   (test alike)
+```
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from fakedet.data import manifest
+from fakedet.data.datamodule import DataModule
+from fakedet.data.images import Augment, Item, to_tensor
+from fakedet.data.manifest import FAKE, REAL
+from fakedet.data.photographs import Photograph, photographs, random_crop
+from fakedet.data.sampling import Draw
+from fakedet.detector.image import decode
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.errors import UserError
+
+Picture = NDArray[np.uint8]
+VERSION = 1  # raise it when the making of the images changes
+
+
+class Forged(Protocol):
+    """A forged crop and where it was forged."""
+
+    @property
+    def image(self) -> Picture:
+        """RGB uint8, as large as the crop."""
+
+    @property
+    def mask(self) -> Picture:
+        """(height, width) uint8, 255 where forged."""
+
+    @property
+    def method(self) -> str:
+        """Name of the forgery."""
+
+
+class PseudoForger(Protocol):
+    """What makes the fakes; `fakedet.augment.Forger` is one."""
+
+    methods: tuple[str, ...]
+
+    def forge(self, image: Picture, donor: Picture, rng: np.random.Generator) -> Forged:
+        """Forge a crop, perhaps with a part of another."""
+
+    def encode(self, image: Picture, rng: np.random.Generator) -> bytes:
+        """The JPEG step that both classes go through."""
+
+
+class Sample(DataModule):
+    """`data=sample`.
+
+    Args:
+        root: where the images for validation and test are written, once for each recipe.
+        forger: makes the fakes.
+        epoch_images: training images of an epoch, half of them fake.
+        evaluation_images: images of each of validation and test, half of them fake.
+        crop: side of the crops, in pixels.
+        options: those of `DataModule`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        forger: PseudoForger,
+        epoch_images: int,
+        evaluation_images: int,
+        crop: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(root=root, val_share=0.0, test_share=0.0, split_seed=0, **options)
+        if min(epoch_images, evaluation_images) < 2:
+            raise UserError("data.epoch_images and data.evaluation_images need at least two: a real and a fake image.")
+        self.forger = forger
+        self.epoch_images = epoch_images
+        self.evaluation_images = evaluation_images
+        self.crop = crop
+        recipe = {"version": VERSION, "images": evaluation_images, "crop": crop, "methods": forger.methods}
+        self.root = Path(root) / hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
+
+    def index(self) -> pd.DataFrame:
+        """Rows of the training photographs and of the written images, which are made where they are missing."""
+        if not (self.root / "manifest.parquet").is_file():
+            self._write()
+        return manifest.read(self.root / "manifest.parquet")
+
+    def training_images(self) -> tuple[Dataset[Item], pd.DataFrame]:
+        """Crops made on the fly: half of the draws are forged."""
+        if self.augment is None:
+            raise ValueError("a data module without augmentation is for evaluation only")
+        rows = pd.DataFrame({"label": [REAL, FAKE] * (self.epoch_images // 2), "method": None})
+        pictures = [decode(self.root / path) for path in self.split("train")["path"]]
+        return ForgedCrops(rows["label"].to_numpy(), pictures, self.forger, self.crop, self.spec, self.augment), rows
+
+    def _write(self) -> None:
+        try:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=f".{self.root.name}.", dir=self.root.parent))
+        except OSError as error:
+            raise UserError(f"data.root={self.root.parent} cannot be written to ({error.strerror}).") from error
+        try:
+            _write_images(partial, self.forger, self.evaluation_images, self.crop)
+            # A run that did the same at the same time made the same files.
+            if not self.root.exists():
+                os.rename(partial, self.root)  # noqa: PTH104 (Path.rename follows the same call)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+class ForgedCrops(Dataset[Item]):
+    """Random crops of photographs, forged where the label says so; everything follows from the draw's seed."""
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        pictures: list[Picture],
+        forger: PseudoForger,
+        crop: int,
+        spec: PreprocessSpec,
+        augment: Augment,
+    ) -> None:
+        self.labels = labels
+        self.pictures = pictures
+        self.forger = forger
+        self.crop = crop
+        self.spec = spec
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        rng = np.random.default_rng(draw.seed)
+        label = int(self.labels[draw.row])
+        number = int(rng.integers(len(self.pictures)))
+        data, _, _ = make_image(self.pictures, number, label, self.forger, self.crop, rng)
+        image = to_tensor(decode(data), self.spec, self.augment, draw.seed)
+        return Item(image=image, label=label, index=draw.row, unreadable=[])
+
+
+def make_image(
+    pictures: list[Picture],
+    number: int,
+    label: int,
+    forger: PseudoForger,
+    crop: int,
+    rng: np.random.Generator,
+) -> tuple[bytes, Picture | None, str]:
+    """One image of the sample: crop, forgery if it is a fake, JPEG.
+
+    Args:
+        pictures: the photographs of the split, RGB uint8.
+        number: the photograph it is made from; a splice takes its region from another.
+        label: 1 = fake.
+        forger: makes the fakes.
+        crop: side in pixels.
+        rng: decides everything else.
+
+    Returns:
+        The JPEG file, the mask of a fake, and the method (`real` for a real).
+    """
+    image = random_crop(pictures[number], rng, crop)
+    if label == REAL:
+        return forger.encode(image, rng), None, "real"
+    others = [other for other in range(len(pictures)) if other != number] or [number]
+    donor = random_crop(pictures[others[int(rng.integers(len(others)))]], rng, crop)
+    forged = forger.forge(image, donor, rng)
+    return forger.encode(forged.image, rng), forged.mask, forged.method
+
+
+def _write_images(folder: Path, forger: PseudoForger, count: int, crop: int) -> None:
+    rows: list[dict[str, Any]] = []
+    found = photographs()
+    for photograph in (photograph for photograph in found if photograph.split == "train"):
+        path = f"photographs/{photograph.path.name}"
+        (folder / "photographs").mkdir(exist_ok=True)
+        shutil.copyfile(photograph.path, folder / path)
+        rows.append(_row(path, photograph, "real", "train", None))
+    for split, seed in (("val", 1), ("test", 2)):
+        members = [photograph for photograph in found if photograph.split == split]
+        pictures = [decode(photograph.path) for photograph in members]
+        rng = np.random.default_rng(seed)
+        for position in range(count):
+            number, label = position // 2 % len(members), position % 2
+            data, mask, method = make_image(pictures, number, label, forger, crop, rng)
+            name = f"{members[number].name}_{position:04d}"
+            path = f"{split}/real/{name}.jpg" if label == REAL else f"{split}/fake/{method}/{name}.jpg"
+            mask_path = None if mask is None else f"{split}/masks/{method}/{name}.png"
+            _save(folder / path, data)
+            if mask is not None and mask_path is not None:
+                _save(folder / mask_path, cv2.imencode(".png", mask)[1].tobytes())
+            rows.append(_row(path, members[number], method, split, mask_path))
+    manifest.write_table(manifest.complete(pd.DataFrame(rows)), folder / "manifest.parquet")
+
+
+def _row(path: str, photograph: Photograph, method: str, split: str, mask: str | None) -> dict[str, Any]:
+    return {
+        "path": path, "label": REAL if method == "real" else FAKE, "dataset": "sample", "method": method,
+        "group": photograph.source, "split": split, "mask": mask,
+    }  # fmt: skip
+
+
+def _save(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

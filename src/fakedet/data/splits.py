@@ -1,0 +1,120 @@
+"""Splits that no group crosses, the same on every machine."""
+
+import hashlib
+from collections.abc import Mapping
+
+import pandas as pd
+
+from fakedet.data.manifest import FAKE, REAL
+from fakedet.errors import UserError
+
+CLASS_NAMES = {REAL: "real", FAKE: "fake"}
+
+
+def order_by_hash(names: list[str], seed: int) -> list[str]:
+    """Names in an order that depends on nothing but the names and the seed."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+
+
+def split_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series:
+    """Give every row a split so that all rows of a group share one.
+
+    Groups that hold the same classes (only real, only fake, both) form a stratum; each stratum is put
+    in hash order and cut at the wanted shares, so both classes reach every split, and neither file
+    order nor machine matters.
+
+    Args:
+        rows: needs `group` and `label`.
+        shares: wanted share of groups for each split but `train`, which takes the rest.
+        seed: another seed, another split.
+
+    Returns:
+        The split of each row, index-aligned.
+
+    Raises:
+        UserError: when a stratum has fewer groups than there are splits.
+    """
+    strata: dict[tuple[int, ...], list[str]] = {}
+    for group, labels in rows.groupby("group")["label"]:
+        strata.setdefault(tuple(sorted(set(labels))), []).append(str(group))
+    wanted = [name for name, share in shares.items() if share > 0]
+    split_of: dict[str, str] = {}
+    for kinds, members in strata.items():
+        names = order_by_hash(members, seed)
+        if len(names) <= len(wanted):
+            kind = " and ".join(CLASS_NAMES[label] for label in kinds)
+            raise UserError(
+                f"{len(names)} group{'s' if len(names) > 1 else ''} of {kind} images cannot fill "
+                f"{len(wanted) + 1} splits ({', '.join(['train', *wanted])}): add images, or group more finely."
+            )
+        start = 0
+        for split in wanted:
+            left_for_others = len(wanted) - wanted.index(split)
+            count = min(max(1, round(shares[split] * len(names))), len(names) - start - left_for_others)
+            split_of.update(dict.fromkeys(names[start : start + count], split))
+            start += count
+        split_of.update(dict.fromkeys(names[start:], "train"))
+    return rows["group"].astype(str).map(split_of)
+
+
+def complete_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.DataFrame:
+    """Honour the splits that the data came with and cut those that it lacks from its training part.
+
+    Args:
+        rows: `split` may be missing as a column, or be given for all rows.
+
+    Raises:
+        UserError: when given splits cut a group apart, leave nothing to train on, or are given for some rows only.
+    """
+    if "split" not in rows or rows["split"].isna().all():
+        return rows.assign(split=split_by_group(rows, shares, seed))
+    if rows["split"].isna().any():
+        raise UserError(f"{int(rows['split'].isna().sum())} rows have no split while others have one.")
+    counts = rows.groupby("group")["split"].nunique()
+    crossing = counts[counts > 1]
+    if len(crossing):
+        raise UserError(
+            f"{len(crossing)} groups stand in more than one of the given splits; the first is {crossing.index[0]}."
+        )
+    given = set(rows["split"])
+    lacking = {split: share for split, share in shares.items() if split not in given}
+    training = rows["split"] == "train"
+    if lacking and training.any():
+        rows = rows.copy()
+        rows.loc[training, "split"] = split_by_group(rows[training], lacking, seed)
+    return rows
+
+
+def limit_by_group(rows: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
+    """About `limit` rows for a quick try: whole groups, both classes alike, splits in proportion.
+
+    Args:
+        rows: needs `group`, `label` and `split`.
+        limit: wanted number of rows; each class of a split stops at its part of it.
+
+    Returns:
+        A subset of the rows; where a group is larger than its part, that group alone.
+    """
+    kept = []
+    for _, part in rows.groupby("split", sort=True):
+        room = dict.fromkeys(sorted(set(part["label"])), 0.0)
+        for label in room:
+            room[label] = max(1.0, limit * len(part) / len(rows) / len(room))
+        sizes = {str(name): group["label"].value_counts() for name, group in part.groupby("group")}
+        chosen = []
+        for name in order_by_hash(list(sizes), seed):
+            if all(room[label] >= 1 for label in sizes[name].index):
+                chosen.append(name)
+                for label, size in sizes[name].items():
+                    room[label] -= size
+        kept.append(part[part["group"].isin(chosen)])
+    return pd.concat(kept, ignore_index=True)
+
+
+def check_classes(labels: pd.Series, split: str) -> None:
+    """Raise a `UserError` when the labels of a split lack a class."""
+    for label, name in CLASS_NAMES.items():
+        if not (labels == label).any():
+            raise UserError(
+                f"The {split} split holds no {name} image ({len(labels)} in all): both classes are needed there."
+            )

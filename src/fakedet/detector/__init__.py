@@ -1,0 +1,1 @@
+"""What is shipped: one file in, verdicts out, without torch."""

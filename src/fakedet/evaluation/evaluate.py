@@ -1,0 +1,159 @@
+"""The story of an evaluation: checkpoint and data in; predictions, numbers, pictures and report out."""
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+
+from fakedet.config import EvaluateConfig, instantiate
+from fakedet.data import manifest
+from fakedet.data.datamodule import DataModule
+from fakedet.errors import UserError
+from fakedet.evaluation.latency import measure_latency
+from fakedet.evaluation.report import write_report
+from fakedet.evaluation.scoring import choose_device, score
+from fakedet.evaluation.summary import summarise, table
+from fakedet.evaluation.tracked import track_curves, track_panel, track_summary
+from fakedet.explain.panel import choose_rows, explain_rows
+from fakedet.figures.panel import PanelItem
+from fakedet.metrics.curves import pr_curve, roc_curve
+from fakedet.models import checkpoint
+from fakedet.tracking import Tracker
+
+PANEL_COUNT, PANEL_SEED = 6, 0  # reals, and as many fakes
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Score a checkpoint on the test split of its own data, or on other data, and write the report.
+
+    Raises:
+        UserError: for a checkpoint or data that cannot be used, and for images it was trained on.
+    """
+    file = checkpoint.find(Path(config.ckpt))
+    _, card = checkpoint.load(file)
+    run = Path(config.run.dir)
+    section = config.data if config.data is not None else card.data
+    data: DataModule = instantiate(section, spec=card.preprocess, quarantine_file=run / "quarantine.csv").prepare()
+    split = config.split or ("test" if config.data is None or data.has_own_splits else "all")
+    rows = data.rows if split == "all" else data.split(split)
+    if rows.empty:
+        raise UserError(f"split={split} holds no image; choose train, val, test or all.")
+    leaked = _trained_on(data, rows, card)
+    if len(leaked) and not config.allow_leak:
+        raise UserError(
+            f"{len(leaked)} of these {len(rows)} images were trained on, the first is {leaked[0]}: choose split=test, "
+            "or allow_leak=true for a score that means nothing for new images."
+        )
+    conclude(run, file, data, (split,), choose_device(config.device), (), leaked=len(leaked))
+
+
+def _trained_on(data: DataModule, rows: pd.DataFrame, card: checkpoint.Card) -> list[str]:
+    known = np.isin(data.file_digests(rows), card.trained_on)
+    return list(rows["path"][known])
+
+
+def conclude(
+    run: Path,
+    file: Path,
+    data: DataModule,
+    splits: Sequence[str],
+    device: torch.device,
+    trackers: Sequence[Tracker],
+    leaked: int = 0,
+) -> dict[str, Any]:
+    """Score splits with a checkpoint as a stranger would load it, and leave everything in the run folder.
+
+    Writes `predictions.parquet`, `metrics.json`, `figures/` and `report.html`, prints the table, and
+    tells the trackers.
+
+    Args:
+        run: the run's folder.
+        file: the checkpoint.
+        data: prepared.
+        splits: names of splits; `all` is every row. Those without an image are left out.
+        device: where the network runs.
+        trackers: open ones.
+        leaked: how many of the images the detector was trained on.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    network, card = checkpoint.load(file)
+    entries, tables, panels = {}, [], {}
+    step = int(checkpoint.read(file)["global_step"])
+    for split in splits:
+        rows = data.rows if split == "all" else data.split(split)
+        if rows.empty:
+            continue
+        predictions = score(network, data, rows, device)
+        tables.append(predictions.assign(split=split))
+        entries[split] = summarise(predictions)
+        items = explain_rows(network, data, choose_rows(predictions, PANEL_COUNT, PANEL_SEED))
+        panels[f"Grad-CAM, {split}"] = items
+        _track(trackers, split, predictions, entries[split], items, step)
+    predictions = pd.concat(tables, ignore_index=True)
+    metrics: dict[str, Any] = {
+        "checkpoint": str(file),
+        "model": card.options.get("model_name", card.model),
+        "dataset": ", ".join(sorted(set(predictions["dataset"]))),
+        "protocol": manifest.protocol_hash(data.rows),
+        "leaked": leaked,
+        "splits": entries,
+        "latency": measure_latency(network, card.preprocess, device),
+    }
+    manifest.write_table(predictions, run / "predictions.parquet")
+    detector = {"model": card.model, **card.options, **card.preprocess.to_json()}
+    report = write_report(run, metrics, predictions, panels, detector=detector, environment=_environment(device))
+    track_summary(trackers, metrics, file)
+    console = Console()
+    console.print(table(metrics))
+    latency = metrics["latency"]
+    console.print(
+        f"Latency per image: median {latency['median_ms']:.1f} ms, 95th percentile {latency['p95_ms']:.1f} ms "
+        f"(batch 1, {latency['device']})"
+    )
+    for name, path in {"Report": report, "Panels and figures": run / "figures", "Checkpoint": file}.items():
+        console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
+    return metrics
+
+
+def _track(
+    trackers: Sequence[Tracker],
+    split: str,
+    predictions: pd.DataFrame,
+    entry: dict[str, Any],
+    items: Sequence[PanelItem],
+    step: int,
+) -> None:
+    scored = predictions[predictions["score"].notna()]
+    curves = {
+        "roc": roc_curve(scored["label"], scored["score"]),
+        "pr": pr_curve(scored["label"], scored["score"]),
+    }
+    if min(entry["real"], entry["fake"]) == 0:
+        curves = {}
+    track_curves(trackers, f"best/{split}", curves, np.asarray(entry["confusion"]), step)
+    track_panel(trackers, f"best/{split}", items, step)
+
+
+def _environment(device: torch.device) -> dict[str, str]:
+    packages = (
+        "fake-image-detection",
+        "torch",
+        "torchvision",
+        "lightning",
+        "numpy",
+        "opencv-python-headless",
+    )
+    return {
+        "device": str(device),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: version(name) for name in packages},
+    }

@@ -1,0 +1,48 @@
+"""Network and rows to the predictions table: the one pass that every number and picture is made from."""
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.progress import Progress
+
+from fakedet.data.datamodule import DataModule
+from fakedet.models.registry import Network
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is a GPU where there is one; anything else is torch's own name for a device."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
+
+
+def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.device) -> pd.DataFrame:
+    """Score every row, in fp32.
+
+    Args:
+        network: in evaluation mode.
+        data: loads the images; the unreadable ones go to its quarantine.
+        rows: of its manifest, numbered from 0.
+        device: where the network runs.
+
+    Returns:
+        The rows with `logit` and `score` (P(fake); missing where the image could not be read) and
+        `face_status` (`given`, or `unreadable`).
+    """
+    network = network.to(device)
+    logits = np.full(len(rows), np.nan)
+    loader = data.evaluation_loader(rows)
+    with torch.inference_mode(), Progress(transient=True) as progress:
+        task = progress.add_task("Scoring", total=len(rows))
+        for batch in loader:
+            images = batch["image"].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+            logits[batch["index"].numpy()] = network(images).float().cpu().numpy()
+            progress.update(task, advance=len(batch["index"]))
+    readable = ~np.isnan(logits) | ~rows["path"].isin(data.quarantine.reasons).to_numpy()
+    return rows.assign(
+        logit=logits,
+        score=torch.from_numpy(logits).sigmoid().numpy(),
+        face_status=np.where(readable, "given", "unreadable"),
+    )

@@ -1,0 +1,1 @@
+"""Arrays to matplotlib figures and HTML pages: drawn once, shown everywhere."""

@@ -1,0 +1,125 @@
+"""The checkpoint's format: Lightning's, stamped with what is needed to rebuild the detector from it alone."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.errors import UserError
+from fakedet.models.registry import Network, build
+
+FORMAT = 1
+_KEY = "fakedet"
+_PREFIX = "network."
+BEST, LAST = "best.ckpt", "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint knows of its detector beside the weights; plain values only.
+
+    Attributes:
+        model: registry key of the network.
+        options: what `build` needs beside it.
+        preprocess: how pictures become its input.
+        data: the data section of the config that it was trained with.
+        protocol: hash over the rows it was trained, validated and tested on.
+        trained_on: sorted 64-bit digests of the training files, int64, (n,).
+    """
+
+    model: str
+    options: Mapping[str, Any]
+    preprocess: PreprocessSpec
+    data: Mapping[str, Any]
+    protocol: str
+    trained_on: NDArray[np.int64]
+
+
+def stamp(checkpoint: dict[str, Any], card: Card) -> None:
+    """Add the card to a checkpoint that Lightning is about to write."""
+    checkpoint[_KEY] = {
+        "format": FORMAT,
+        "model": card.model,
+        "options": dict(card.options),
+        "preprocess": card.preprocess.to_json(),
+        "data": dict(card.data),
+        "protocol": card.protocol,
+        "trained_on": torch.from_numpy(card.trained_on),
+    }
+
+
+def find(place: Path, name: str = BEST) -> Path:
+    """The checkpoint that a file name or a run folder stands for.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if place.is_dir():
+        for folder in (place / "checkpoints", place):
+            for candidate in (folder / name, folder / LAST):
+                if candidate.is_file():
+                    return candidate
+        raise UserError(f"{place} holds no checkpoint (checkpoints/{name}).")
+    if not place.is_file():
+        raise UserError(f"There is no checkpoint {place}.")
+    return place
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The whole checkpoint; nothing that it holds is run.
+
+    Raises:
+        UserError: when it is damaged, holds more than tensors and plain values, or is another program's.
+    """
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{file} is refused: it is damaged, or holds more than tensors and plain values; nothing in it was run."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(f"{file} is not a checkpoint, or is damaged.") from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(_KEY), dict):
+        raise UserError(f"{file} is a checkpoint of another program: train one with src/train.py.")
+    found = checkpoint[_KEY].get("format")
+    if found != FORMAT:
+        raise UserError(f"{file} has checkpoint format {found}, this version reads {FORMAT}.")
+    return checkpoint
+
+
+def load(file: Path) -> tuple[Network, Card]:
+    """Rebuild network and card from a checkpoint alone.
+
+    Returns:
+        The network in evaluation mode, on the CPU, channels last; and the card.
+
+    Raises:
+        UserError: when the checkpoint cannot be used; it says why.
+    """
+    checkpoint = read(file)
+    try:
+        stored = checkpoint[_KEY]
+        card = Card(
+            model=str(stored["model"]),
+            options=dict(stored["options"]),
+            preprocess=PreprocessSpec.from_json(stored["preprocess"]),
+            data=dict(stored["data"]),
+            protocol=str(stored["protocol"]),
+            trained_on=stored["trained_on"].numpy(),
+        )
+        weights = {
+            key.removeprefix(_PREFIX): value
+            for key, value in checkpoint["state_dict"].items()
+            if key.startswith(_PREFIX)
+        }
+        network = build(card.model, weights=None, **card.options)
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise UserError(f"{file} is damaged: {' '.join(str(error).split())[:200]}.") from error
+    return network.eval().to(memory_format=torch.channels_last), card

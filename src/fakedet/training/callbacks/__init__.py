@@ -1,0 +1,1 @@
+"""Callbacks: each hands one thing to the trackers, or guards the run."""

@@ -1,0 +1,127 @@
+"""The story of a training run: data, network, fit, and a report on what was learned."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Trainer, seed_everything
+from omegaconf import OmegaConf
+
+from fakedet.config import TrainConfig, instantiate, preprocess_spec
+from fakedet.data.datamodule import DataModule
+from fakedet.data.manifest import protocol_hash
+from fakedet.errors import UserError
+from fakedet.evaluation.evaluate import conclude
+from fakedet.models import checkpoint
+from fakedet.models.registry import Network
+from fakedet.tracking import open_trackers
+from fakedet.training.module import DetectorModule
+from fakedet.training.trainer import build_trainer
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig) -> None:
+    """Train a detector, choose its checkpoint on validation data, test it, and write the report.
+
+    Raises:
+        UserError: for anything that the caller can mend; what was written before stays.
+    """
+    run = Path(config.run.dir)
+    seed_everything(config.seed, verbose=False)
+    data = _build_data(config, run)
+    network: Network = instantiate(config.model)
+    card = _card(config, network, data)
+    module = DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
+    last = _last_state(config, data)
+    factories = {name: partial(instantiate, tracker) for name, tracker in config.logger.items()}
+    with open_trackers(factories) as trackers:
+        trainer = build_trainer(config, trackers)
+        for tracker in trackers:
+            tracker.log_hyperparams(_plain(config))
+        _describe(data, network, trainer)
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        if trainer.is_global_zero:
+            data.trainer = None  # what follows runs in this process alone
+            conclude(run, checkpoint.find(run), data, ("val", "test"), trainer.strategy.root_device, trackers)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return plain
+
+
+def _build_data(config: TrainConfig, run: Path) -> DataModule:
+    spec = preprocess_spec(config.preprocess)
+    augment = instantiate(config.augmentation)
+    data: DataModule = instantiate(
+        config.data, spec=spec, augment=augment, seed=config.seed, quarantine_file=run / "quarantine.csv"
+    )
+    data.prepare()
+    duplicates = data.leave_out_duplicates()
+    if duplicates:
+        log.info("%d training images stand byte for byte in validation or test too and are left out", duplicates)
+    data.check_trainable()
+    return data
+
+
+def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint.Card:
+    return checkpoint.Card(
+        model=network.name,
+        options=network.options,
+        preprocess=data.spec,
+        data=_plain(config)["data"],
+        protocol=protocol_hash(data.rows),
+        trained_on=np.unique(data.file_digests(data.split("train"))),
+    )
+
+
+def _last_state(config: TrainConfig, data: DataModule) -> Path | None:
+    """The checkpoint to go on from, if any; the data then goes on where the epoch was left."""
+    if config.resume is None:
+        return None
+    file = checkpoint.find(Path(config.resume), checkpoint.LAST)
+    state = checkpoint.read(file)
+    if state["fakedet"]["protocol"] != protocol_hash(data.rows):
+        raise UserError(
+            f"resume={config.resume}: the data is not what it was trained on; files or splits have changed."
+        )
+    if state["epoch"] + 1 >= config.trainer["max_epochs"] and _epoch_ended(state):
+        raise UserError(
+            f"resume={config.resume} has finished its {config.trainer['max_epochs']} epochs; "
+            "raise trainer.max_epochs to train on."
+        )
+    loop = state["loops"]["fit_loop"]
+    data.start_at(
+        loop["epoch_progress"]["current"]["processed"],
+        loop["epoch_loop.batch_progress"]["current"]["processed"],
+    )
+    return file
+
+
+def _epoch_ended(state: dict[str, Any]) -> bool:
+    return bool(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"])
+
+
+def _describe(data: DataModule, network: Network, trainer: Trainer) -> None:
+    for split in ("train", "val", "test"):
+        rows = data.split(split)
+        fakes = int((rows["label"] == 1).sum())
+        log.info(
+            "%s: %d real and %d fake images in %d groups",
+            split,
+            len(rows) - fakes,
+            fakes,
+            rows["group"].nunique(),
+        )
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    where = f"on {trainer.strategy.root_device}, {trainer.precision}"
+    log.info(
+        "%s, %.1f million parameters, %s, %d loading processes",
+        network.name,
+        parameters / 1e6,
+        where,
+        data.workers,
+    )

@@ -1,0 +1,83 @@
+"""Building Lightning's Trainer from the config, with what is checked before a run starts."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from fakedet.config import TrainConfig, instantiate
+from fakedet.errors import UserError
+
+
+def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
+    """The Trainer of a config, with its callbacks and the open trackers.
+
+    Raises:
+        UserError: for a monitored metric that is not a validation metric, or a device that is not there.
+    """
+    check_monitors(config.callbacks)
+    callbacks = [instantiate(callback) for callback in config.callbacks.values() if callback is not None]
+    settings = dict(config.trainer)
+    settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
+    freezing = config.callbacks.get("freezing") or {}
+    if settings["strategy"] == "ddp" and freezing.get("stages"):
+        # Frozen parameters get no gradient, which plain DDP would wait for.
+        settings["strategy"] = "ddp_find_unused_parameters_true"
+    _silence_known_warnings()
+    try:
+        # This project's data modules shard by themselves and repeat no evaluation image.
+        trainer: Trainer = instantiate(
+            settings, callbacks=callbacks, logger=list(trackers), use_distributed_sampler=False
+        )
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+    return trainer
+
+
+def _silence_known_warnings() -> None:
+    """Hide what Lightning says of choices that were made on purpose, or of itself."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # data.workers is chosen from the cores
+        ".*smaller than the logging interval.*",  # epoch values are logged all the same
+        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning 2.6 with torch 2.15
+        ".*your dataloader is not resumable.*",  # DataModule.start_at makes it so
+        ".*exists and is not empty.*",  # a resumed run goes on in its own folder
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def choose_precision(precision: str, accelerator: str) -> str:
+    """Lightning's precision; `auto` is bf16 where the processor computes in it, else fp32."""
+    if precision != "auto":
+        return precision
+    on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+    supported = torch.cuda.is_bf16_supported() if on_gpu else torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if supported else "32-true"
+
+
+def check_monitors(callbacks: Mapping[str, Any]) -> None:
+    """Refuse to choose anything by a metric that is not a validation metric.
+
+    Raises:
+        UserError: naming the monitor; test data is for testing.
+    """
+    for monitor in _monitors(callbacks):
+        if not monitor.startswith("val/"):
+            raise UserError(
+                f"monitor={monitor} is refused: checkpoints and stopping are chosen on validation metrics "
+                "(val/…) alone."
+            )
+
+
+def _monitors(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if node.get("monitor") is not None:
+            yield str(node["monitor"])
+        for value in node.values():
+            yield from _monitors(value)
