@@ -22,7 +22,7 @@ $(READY): requirements.txt pyproject.toml
 
 train: $(READY) ## fetch ImageNet weights and train on the embedded sample; args="data=folder data.root=…" for more
 	scripts/download_weights.sh mobilenetv2
-	$(BIN)/python src/train.py $(args)
+	$(BIN)/python src/train.py experiment=quickstart $(args)
 
 eval: $(READY) ## evaluate a checkpoint or run folder: make eval ckpt=outputs/train/…
 	@test -n "$(ckpt)" || { echo "error: name a checkpoint or a run folder: make eval ckpt=outputs/train/…" >&2; exit 2; }

@@ -33,10 +33,16 @@ class PreprocessConfig:
 
 
 @dataclass
-class RunConfig:
-    """Where a run leaves its files and what it is called in the trackers."""
+class RunFolderConfig:
+    """Where a run leaves its files."""
 
     dir: str = MISSING
+
+
+@dataclass
+class RunConfig(RunFolderConfig):
+    """And what it is called in the trackers."""
+
     name: str = MISSING
     group: str | None = None
     tags: list[str] = field(default_factory=list)
@@ -84,13 +90,8 @@ class EvaluateConfig:
     data: dict[str, Any] | None = None
     split: str | None = None
     device: str = "auto"
-    batch_size: int = 32
-    workers: int = 1
     allow_leak: bool = False
-    panels: int = 4
-    resamples: int = 1000
-    seed: int = 0
-    run: RunConfig = field(default_factory=RunConfig)
+    run: RunFolderConfig = field(default_factory=RunFolderConfig)
 
 
 @dataclass
@@ -115,9 +116,8 @@ _BUILDABLE: set[Callable[..., Any]] = set()
 
 # What a `_target_` may be: a class below one of these, or a function marked with `buildable`.
 _BASES = (
+    "fakedet.augment.Forger",  # before albumentations: its room sets what keeps that off the network
     "albumentations.BasicTransform",
-    "fakedet.augment.Forger",
-    "fakedet.augment.Pipeline",
     "lightning.pytorch.Callback",
     "lightning.pytorch.LightningDataModule",
     "lightning.pytorch.Trainer",
@@ -142,52 +142,63 @@ def _locate(target: str) -> Any:
         raise UserError(f"_target_: {target} is not allowed, only classes of {', '.join(sorted(_PACKAGES))} are.")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"_target_: {target} does not exist.") from error
 
 
-def _targets(node: Any) -> Iterator[Any]:
+def _nodes(node: Any) -> Iterator[Any]:
+    """A node of a plain config and everything below it."""
+    yield node
     if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield node["_target_"]
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
+        node = [*node.keys(), *node.values()]
+    if isinstance(node, list):
+        for child in node:
+            yield from _nodes(child)
 
 
 def check_targets(config: Any) -> None:
-    """Refuse a config that names anything but the kinds of object listed here.
+    """Refuse a plain config that names anything but the kinds of object listed here.
 
     Hydra would call whatever a `_target_` names, `os.system` included, so a config from a stranger
-    would be a program. The kind of the object decides, not how its name begins.
+    would be a program. The kind of the object decides, not how its name begins. A `${…}` that is left
+    is refused too: Hydra would fill it in after this check, with another `_target_` if it likes.
 
     Raises:
         UserError: naming the first target that is not allowed.
     """
-    for target in _targets(config):
-        if not isinstance(target, str):
-            raise UserError(f"_target_: {target!r} is not a dotted name.")
-        found = _locate(target)
-        allowed = (
-            issubclass(found, tuple(_locate(base) for base in _BASES))
-            if inspect.isclass(found)
-            else any(found is function for function in _BUILDABLE)
-        )
-        if not allowed:
-            raise UserError(f"_target_: {target} is not something that a config may build.")
+    for node in _nodes(config):
+        if isinstance(node, str) and "${" in node:
+            raise UserError(f"The value {node} is refused: nothing may be filled in after the check of a config.")
+        if isinstance(node, Mapping) and "_target_" in node:
+            _check_target(node["_target_"])
+
+
+def _check_target(target: Any) -> None:
+    if not isinstance(target, str):
+        raise UserError(f"_target_: {target!r} is not a dotted name.")
+    found = _locate(target)
+    allowed = (
+        issubclass(found, tuple(_locate(base) for base in _BASES))
+        if inspect.isclass(found)
+        else any(found is function for function in _BUILDABLE)
+    )
+    if not allowed:
+        raise UserError(f"_target_: {target} is not something that a config may build.")
 
 
 def instantiate(config: Any, **injected: Any) -> Any:
-    """Build what a checked config describes; lists and dicts arrive as plain Python.
+    """Build what a config describes, once it is checked; lists and dicts arrive as plain Python.
 
     Raises:
-        UserError: for a target that is not allowed, or arguments that its constructor refuses. Anything
-            else that goes wrong in the constructor is raised as it is.
+        UserError: for a target that is missing or not allowed, or arguments that its constructor refuses.
+            Anything else that goes wrong in the constructor is raised as it is.
+        MissingMandatoryValue: for a value that is still `???`.
     """
-    plain: Any = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    node = config if OmegaConf.is_config(config) else OmegaConf.create(config)
+    plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     check_targets(plain)
+    if not isinstance(plain, dict) or "_target_" not in plain:
+        raise UserError(f"The config {plain} names nothing to build: it has no _target_.")
     try:
         # Objects are injected by us: Hydra would turn a dataclass among them into a dict.
         built = hydra.utils.instantiate(plain, _convert_="all", **({"_partial_": True} if injected else {}))

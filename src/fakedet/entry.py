@@ -1,6 +1,7 @@
 """What every command does around its story: errors people can read, resumed runs, sweeps that end in a table."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -9,14 +10,25 @@ from typing import Any, ClassVar
 
 import yaml
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from fakedet.errors import UserError, did_you_mean
 
 FAILURE_FILE = "failure.txt"
+
+
+# Writing fails with these through no fault of the code.
+_DISK_ERRORS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+)
 
 
 @contextlib.contextmanager
@@ -25,40 +37,57 @@ def command() -> Iterator[None]:
 
     `HYDRA_FULL_ERROR=1`, set by the caller, gives the traceback always.
     """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    RunOutcome.traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own text
-    status = 0
     try:
         sys.argv[1:] = with_resumed_overrides(sys.argv[1:])
         yield
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
+    except Exception as error:
+        if RunOutcome.traceback or not is_mendable(error):
             raise
-        print(f"error: {explain(error)}", file=sys.stderr)
-        status = 1
+        sys.exit(f"error: {explain(error)}")
     finally:
-        SweepTable.show()
-    if status:
-        sys.exit(status)
+        RunOutcome.show_sweep()
+
+
+def is_mendable(error: BaseException) -> bool:
+    """Whether the caller can mend it: a wrong setting or file, or a disk that is full or not to be written to."""
+    return isinstance(error, UserError | HydraException | OmegaConfBaseException) or _disk_error(error) is not None
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
+        error = error.__cause__
+    return error
 
 
 def explain(error: BaseException) -> str:
-    """One sentence for an error of ours, of Hydra or of OmegaConf, with what was probably meant."""
-    if isinstance(error, UserError):
-        return str(error)
+    """One sentence for an error that `is_mendable`, with what was probably meant."""
+    return " ".join(_explain(error).split())
+
+
+def _explain(error: BaseException) -> str:
+    disk = None if isinstance(error, UserError) else _disk_error(error)
+    if disk is not None:
+        reason = (disk.strerror or str(disk)).lower()
+        return f"{disk.filename or 'the run folder'} cannot be written ({reason}); choose another hydra.run.dir."
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         options = list(error.options or [])
         return f"{group or 'config'}={name} does not exist{did_you_mean(name, options)}; choose {', '.join(options)}."
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} is no override (group=name or group.key=value): {error}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} must be given: {cause.full_key}=…"
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         known = [str(key) for key in cause.parent_node]
         return f"there is no setting {cause.full_key}{did_you_mean(str(cause.key), known)}."
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return f"{cause.full_key}: {str(cause).splitlines()[0]}."
-    return " ".join(str(error).split())
+    return str(error)
 
 
 def with_resumed_overrides(arguments: list[str]) -> list[str]:
@@ -80,31 +109,38 @@ def with_resumed_overrides(arguments: list[str]) -> list[str]:
     return [*earlier, *rest, f"resume={folder}", f"hydra.run.dir={folder}"]
 
 
-class SweepTable(Callback):
-    """Hydra callback: a failed run says why in its folder, and a sweep ends with a table of its runs.
+class RunOutcome(Callback):
+    """Hydra callback: a failed run says why, also in its folder, and a sweep ends with a table of its runs.
 
     Hydra skips `on_multirun_end` when a run failed, so `command` asks for the table when all is over.
     """
 
-    _folder: ClassVar[Path | None] = None
+    traceback: ClassVar[bool] = False  # whether the caller wants one for every error
+    _sweep: ClassVar[Path | None] = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Remember where the runs of this sweep will lie."""
-        SweepTable._folder = Path(OmegaConf.select(config, "hydra.sweep.dir"))
+        RunOutcome._sweep = Path(OmegaConf.select(config, "hydra.sweep.dir"))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ARG002
-        """Leave the reason of a failure beside what the run has written."""
-        if job_return.status is JobStatus.FAILED and job_return.hydra_cfg is not None:
-            reason = explain(job_return._return_value)
-            folder = Path(job_return.hydra_cfg.hydra.runtime.output_dir)
+        """Leave the reason of a failure beside what the run has written; end here unless it is one of a sweep."""
+        if job_return.status is not JobStatus.FAILED or job_return.hydra_cfg is None:
+            return
+        reason = explain(job_return._return_value)
+        hydra = job_return.hydra_cfg.hydra
+        folder = Path(hydra.runtime.output_dir)
+        if hydra.output_subdir is not None:
             (folder / FAILURE_FILE).write_text(f"{reason}\n")
-            if SweepTable._folder is not None:
-                print(f"run {folder.name} failed: {reason}", file=sys.stderr)
+        if RunOutcome._sweep is not None:
+            print(f"run {folder.name} failed: {reason}", file=sys.stderr)
+        elif is_mendable(job_return._return_value) and not RunOutcome.traceback:
+            # Hydra would print the overrides once more before it hands the error on.
+            sys.exit(f"error: {reason}")
 
     @staticmethod
-    def show() -> None:
+    def show_sweep() -> None:
         """Print the table of the sweep that ran, best validation AUC first."""
-        if SweepTable._folder is not None and SweepTable._folder.is_dir():
+        if RunOutcome._sweep is not None and RunOutcome._sweep.is_dir():
             from fakedet.evaluation.compare import print_runs
 
-            print_runs([SweepTable._folder])
+            print_runs([RunOutcome._sweep])

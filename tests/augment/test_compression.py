@@ -3,9 +3,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import stats
 
-from fakedet.augment import Forger, encode_jpeg, final_jpeg
+from fakedet.augment import Forger, encode_jpeg
 from fakedet.augment.compression import QUALITY
 from fakedet.detector.image import decode
 
@@ -23,23 +22,18 @@ with io.BytesIO() as _buffer:
     STANDARD_SUM = sum(Image.open(_buffer).quantization[0])  # type: ignore[attr-defined]
 
 
-def test_bytes_and_pixels_are_the_same_picture() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    data = encode_jpeg(image, np.random.default_rng(5))
-    assert (decode(data) == final_jpeg(image, np.random.default_rng(5))).all()
-
-
 def test_channels_are_not_swapped() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 200
-    again = final_jpeg(red, np.random.default_rng(0))
+    again = decode(encode_jpeg(red, np.random.default_rng(0)))
     assert again[..., 0].mean() == pytest.approx(200, abs=3)
     assert again[..., 2].mean() == pytest.approx(0, abs=3)
 
 
 def test_quality_says_nothing_about_the_class() -> None:
     image, donor = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    forger, drawn = Forger(), {0: [], 1: []}  # type: ignore[var-annotated]
+    forger = Forger()
+    drawn: dict[int, list[int]] = {0: [], 1: []}
     for seed in range(600):
         rng = np.random.default_rng(seed)
         label = seed % 2
@@ -48,4 +42,6 @@ def test_quality_says_nothing_about_the_class() -> None:
     for values in drawn.values():
         assert min(values) == QUALITY[0]
         assert max(values) == QUALITY[1]
-    assert stats.ks_2samp(drawn[0], drawn[1]).pvalue > 0.01
+    # Both are uniform over the range; the means of 300 draws have a standard error of 0.35.
+    assert abs(np.mean(drawn[0]) - np.mean(drawn[1])) < 1.5
+    assert abs(np.std(drawn[0]) - np.std(drawn[1])) < 1.0

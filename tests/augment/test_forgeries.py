@@ -69,11 +69,11 @@ def test_flat_picture_still_gives_a_forgery() -> None:
 
 
 def test_forgeries_leave_no_mark_on_global_statistics() -> None:
-    means = {True: [], False: []}  # type: ignore[var-annotated]
+    means: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(60):
         image, rng = photograph(seed), np.random.default_rng(seed)
-        means[True].append(Forger().forge(image, photograph(2000 + seed), rng).image.mean())
-        means[False].append(image.mean())
+        means[True].append(float(Forger().forge(image, photograph(2000 + seed), rng).image.mean()))
+        means[False].append(float(image.mean()))
     spread = np.std(means[False])
     assert abs(np.mean(means[True]) - np.mean(means[False])) < 0.5 * spread
 

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
 
 from fakedet import config
 from fakedet.augment import Pipeline, build
@@ -32,21 +32,6 @@ def load(path: Path) -> Pipeline:
 
 def strong() -> Pipeline:
     return load(next(path for path in YAMLS if path.stem == "strong"))
-
-
-class Draws(Dataset[NDArray[np.uint8]]):
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def __len__(self) -> int:
-        return 12
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return self.pipeline(picture(), seed=index)
-
-
-def identity(items: list[Any]) -> list[Any]:
-    return items
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
@@ -89,12 +74,11 @@ def test_result_depends_on_picture_and_seed_alone() -> None:
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_give_what_one_process_gives(start: str) -> None:
     pipeline = strong()
-    alone = [pipeline(picture(), seed) for seed in range(12)]
-    loader = DataLoader(
-        Draws(pipeline), batch_size=3, num_workers=2, collate_fn=identity, multiprocessing_context=start
-    )
-    shared = [image for batch in loader for image in batch]
-    assert all((one == other).all() for one, other in zip(alone, shared, strict=True))
+    draws = [(picture(), seed) for seed in range(12)]
+    alone = [pipeline(image, seed) for image, seed in draws]
+    with multiprocessing.get_context(start).Pool(2) as workers:
+        shared = workers.starmap(pipeline, reversed(draws), chunksize=1)
+    assert all((one == other).all() for one, other in zip(alone, reversed(shared), strict=True))
 
 
 def test_transforms_are_drawn_independently() -> None:

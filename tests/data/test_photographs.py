@@ -7,7 +7,8 @@ import pytest
 
 from fakedet.data import photographs as module
 from fakedet.data.manifest import SPLITS
-from fakedet.data.photographs import photographs, random_crop, read
+from fakedet.data.photographs import photographs, random_crop
+from fakedet.detector.image import decode
 from fakedet.errors import UserError
 
 
@@ -15,7 +16,7 @@ def test_all_are_found_and_are_colour_pictures() -> None:
     found = photographs()
     assert len({photograph.name for photograph in found}) == len(found)
     for photograph in found:
-        image = read(photograph)
+        image = decode(photograph.path)
         assert min(image.shape[:2]) >= 224
         assert image.dtype == np.uint8
         assert np.ptp(image.astype(int), axis=2).mean() > 5  # grey pictures have equal channels

@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import norm, t  # type: ignore[import-untyped]
-from sklearn.metrics import accuracy_score, roc_auc_score  # type: ignore[import-untyped]
+from scipy.stats import norm, t
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from fakedet.errors import UserError
 from fakedet.evaluation import intervals as module

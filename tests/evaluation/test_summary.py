@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+from sklearn.metrics import roc_auc_score
 
 from fakedet.errors import UserError
 from fakedet.evaluation.summary import notes, summarise, table

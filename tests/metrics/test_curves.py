@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn import metrics as sk  # type: ignore[import-untyped]
+from sklearn import metrics as sk
 
 from fakedet.metrics.curves import pr_curve, roc_curve
 

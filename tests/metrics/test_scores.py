@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn import metrics as sk  # type: ignore[import-untyped]
+from sklearn import metrics as sk
 from torchmetrics.functional import classification as tm
 
 from fakedet.metrics import scores

@@ -4,8 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fakedet.detector.image import decode
-
 QUALITY = (75, 95)
 
 
@@ -24,8 +22,3 @@ def encode_jpeg(image: NDArray[np.uint8], rng: np.random.Generator) -> bytes:
     quality = int(rng.integers(QUALITY[0], QUALITY[1], endpoint=True))
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
-
-
-def final_jpeg(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """What a reader of `encode_jpeg`'s file sees: RGB, (height, width, 3), uint8."""
-    return decode(encode_jpeg(image, rng))

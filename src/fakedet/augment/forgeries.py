@@ -1,6 +1,5 @@
 """Forgeries made from real photographs, with the true mask of each."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fakedet.augment.compression import encode_jpeg
 from fakedet.augment.pipeline import Pipeline
 from fakedet.augment.regions import blend, region
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
 
 Image = NDArray[np.uint8]
 
@@ -20,7 +20,7 @@ Image = NDArray[np.uint8]
 LEAST_CHANGE = 3.0
 ATTEMPTS = 4
 
-# Colour and frequency of the source, as in the code of Shiohara & Yamasaki, but never none of both.
+# Colours of a self-blend's source, stronger than for faces: scenes vary more than skin does.
 _COLOUR = Pipeline(
     [
         albumentations.RGBShift(r_shift_limit=25, g_shift_limit=25, b_shift_limit=25, p=0.7),
@@ -54,8 +54,7 @@ def self_blend(image: Image, donor: Image, rng: np.random.Generator) -> tuple[Im
     mask = region(image.shape[:2], rng)
     source = _COLOUR(image, int(rng.integers(2**31)))
     source = _blurred(source, rng.uniform(1.5, 2.5), rng) if rng.random() < 0.5 else _sharpened(source, rng)
-    size = image.shape[0]
-    offset = rng.uniform(-0.03, 0.03, 2) * size
+    offset = rng.uniform(-0.03, 0.03, 2) * image.shape[0]
     scale = rng.uniform(0.95, 1.05)
     move = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
     source = np.asarray(cv2.warpAffine(source, move, image.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101), np.uint8)
@@ -116,12 +115,16 @@ class Forger:
         """
         for name in methods:
             if name not in METHODS:
-                close = difflib.get_close_matches(name, METHODS, n=1)
-                meant = f" (did you mean {close[0]}?)" if close else ""
-                raise UserError(f"There is no forgery {name!r}{meant}; choose from {', '.join(METHODS)}.")
+                raise UserError(
+                    f"There is no forgery {name!r}{did_you_mean(name, METHODS)}; choose from {', '.join(METHODS)}."
+                )
         if not methods:
             raise UserError(f"A forger needs at least one method; choose from {', '.join(METHODS)}.")
         self.methods = tuple(methods)
+
+    def encode(self, image: Image, rng: np.random.Generator) -> bytes:
+        """The last step of both classes: the bytes of a JPEG file, see `encode_jpeg`."""
+        return encode_jpeg(image, rng)
 
     def forge(self, image: Image, donor: Image, rng: np.random.Generator) -> Forgery:
         """Forge a part of a picture.

@@ -1,6 +1,5 @@
 """Augmentation: albumentations transforms, repeatable from a seed and checked when they are built."""
 
-import difflib
 import inspect
 import random
 import warnings
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fakedet.config import buildable
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
 
 
 class Pipeline:
@@ -78,14 +77,14 @@ def _transform(arguments: dict[str, Any]) -> albumentations.BasicTransform:
         kind = hydra.utils.get_class(target)
     except (ImportError, ValueError) as error:
         offered = [f"albumentations.{name}" for name in dir(albumentations)]
-        raise UserError(f"augmentation: there is no transform {target}{_meant(target, offered)}.") from error
+        raise UserError(f"augmentation: there is no transform {target}{did_you_mean(target, offered)}.") from error
     if not issubclass(kind, albumentations.BasicTransform):
         raise UserError(f"augmentation: {target} is no transform of albumentations.")
     parameters = inspect.signature(kind).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         for name in arguments:
             if name not in parameters:
-                meant = _meant(name, parameters)
+                meant = did_you_mean(name, parameters)
                 raise UserError(f"augmentation: {kind.__name__} has no argument {name}{meant}.")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -99,18 +98,10 @@ def _reason(error: Exception) -> str:
     cause = error.__cause__
     if not isinstance(cause, ValidationError):
         return " ".join(str(error).split()).rstrip(".")
-    problems = cause.errors(include_url=False)
-    # Every member of a union that does not fit is a problem of its own: the first names the value.
-    return (
-        f"{problems[0]['loc'][0]}={problems[0]['input']!r}: {problems[0]['msg']}"
-        if problems[0]["loc"]
-        else problems[0]["msg"]
-    )
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    # Each member of a union that does not fit is a problem of its own; the first names the value.
+    problem = cause.errors(include_url=False)[0]
+    value = f"{problem['loc'][0]}={problem['input']!r}: " if problem["loc"] else ""
+    return value + problem["msg"]
 
 
 def _form(image: NDArray[Any]) -> str:

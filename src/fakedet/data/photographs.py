@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fakedet.detector.image import decode
 from fakedet.errors import UserError
 
 # Distribution to install, by importable name.
@@ -83,11 +82,6 @@ def _folder(package: str) -> Path:
             f"pip install 'fake-image-detection[train]'."
         )
     return Path(spec.origin).parent
-
-
-def read(photograph: Photograph) -> NDArray[np.uint8]:
-    """Its pixels: RGB, (height, width, 3), uint8."""
-    return decode(photograph.path)
 
 
 def random_crop(image: NDArray[np.uint8], rng: np.random.Generator, size: int = 224) -> NDArray[np.uint8]:

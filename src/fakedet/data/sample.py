@@ -110,8 +110,10 @@ class Sample(DataModule):
         if self.augment is None:
             raise ValueError("a data module without augmentation is for evaluation only")
         rows = pd.DataFrame({"label": [REAL, FAKE] * (self.epoch_images // 2), "method": None})
-        pictures = [decode(self.root / path) for path in self.split("train")["path"]]
-        return ForgedCrops(rows["label"].to_numpy(), pictures, self.forger, self.crop, self.spec, self.augment), rows
+        scenes = [
+            [decode(self.root / path) for path in part["path"]] for _, part in self.split("train").groupby("group")
+        ]
+        return ForgedCrops(rows["label"].to_numpy(), scenes, self.forger, self.crop, self.spec, self.augment), rows
 
     def _write(self) -> None:
         try:
@@ -134,14 +136,14 @@ class ForgedCrops(Dataset[Item]):
     def __init__(
         self,
         labels: NDArray[np.int64],
-        pictures: list[Picture],
+        scenes: list[list[Picture]],
         forger: PseudoForger,
         crop: int,
         spec: PreprocessSpec,
         augment: Augment,
     ) -> None:
         self.labels = labels
-        self.pictures = pictures
+        self.scenes = scenes
         self.forger = forger
         self.crop = crop
         self.spec = spec
@@ -153,15 +155,15 @@ class ForgedCrops(Dataset[Item]):
     def __getitem__(self, draw: Draw) -> Item:
         rng = np.random.default_rng(draw.seed)
         label = int(self.labels[draw.row])
-        number = int(rng.integers(len(self.pictures)))
-        data, _, _ = make_image(self.pictures, number, label, self.forger, self.crop, rng)
+        scene = int(rng.integers(len(self.scenes)))
+        data, _, _ = make_image(self.scenes, scene, label, self.forger, self.crop, rng)
         image = to_tensor(decode(data), self.spec, self.augment, draw.seed)
         return Item(image=image, label=label, index=draw.row, unreadable=[])
 
 
 def make_image(
-    pictures: list[Picture],
-    number: int,
+    scenes: list[list[Picture]],
+    scene: int,
     label: int,
     forger: PseudoForger,
     crop: int,
@@ -170,8 +172,8 @@ def make_image(
     """One image of the sample: crop, forgery if it is a fake, JPEG.
 
     Args:
-        pictures: the photographs of the split, RGB uint8.
-        number: the photograph it is made from; a splice takes its region from another.
+        scenes: the photographs of the split, RGB uint8, those of one scene together.
+        scene: the scene it is made from; a splice takes its region from another.
         label: 1 = fake.
         forger: makes the fakes.
         crop: side in pixels.
@@ -180,13 +182,17 @@ def make_image(
     Returns:
         The JPEG file, the mask of a fake, and the method (`real` for a real).
     """
-    image = random_crop(pictures[number], rng, crop)
+    image = _crop(scenes[scene], rng, crop)
     if label == REAL:
         return forger.encode(image, rng), None, "real"
-    others = [other for other in range(len(pictures)) if other != number] or [number]
-    donor = random_crop(pictures[others[int(rng.integers(len(others)))]], rng, crop)
+    others = [other for other in scenes if other is not scenes[scene]]
+    donor = _crop(others[int(rng.integers(len(others)))], rng, crop)
     forged = forger.forge(image, donor, rng)
     return forger.encode(forged.image, rng), forged.mask, forged.method
+
+
+def _crop(pictures: list[Picture], rng: np.random.Generator, crop: int) -> Picture:
+    return random_crop(pictures[int(rng.integers(len(pictures)))], rng, crop)
 
 
 def _write_images(folder: Path, forger: PseudoForger, count: int, crop: int) -> None:
@@ -199,11 +205,11 @@ def _write_images(folder: Path, forger: PseudoForger, count: int, crop: int) -> 
         rows.append(_row(path, photograph, "real", "train", None))
     for split, seed in (("val", 1), ("test", 2)):
         members = [photograph for photograph in found if photograph.split == split]
-        pictures = [decode(photograph.path) for photograph in members]
+        scenes = [[decode(photograph.path)] for photograph in members]
         rng = np.random.default_rng(seed)
         for position in range(count):
             number, label = position // 2 % len(members), position % 2
-            data, mask, method = make_image(pictures, number, label, forger, crop, rng)
+            data, mask, method = make_image(scenes, number, label, forger, crop, rng)
             name = f"{members[number].name}_{position:04d}"
             path = f"{split}/real/{name}.jpg" if label == REAL else f"{split}/fake/{method}/{name}.jpg"
             mask_path = None if mask is None else f"{split}/masks/{method}/{name}.png"

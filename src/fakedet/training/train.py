@@ -14,7 +14,7 @@ from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.errors import UserError
 from fakedet.evaluation.evaluate import conclude
-from fakedet.models import checkpoint
+from fakedet.models import check_preprocess, checkpoint
 from fakedet.models.registry import Network
 from fakedet.tracking import open_trackers
 from fakedet.training.module import DetectorModule
@@ -33,6 +33,7 @@ def train(config: TrainConfig) -> None:
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
     network: Network = instantiate(config.model)
+    check_preprocess(network, data.spec)
     card = _card(config, network, data)
     module = DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
     last = _last_state(config, data)
@@ -46,6 +47,7 @@ def train(config: TrainConfig) -> None:
         if trainer.is_global_zero:
             data.trainer = None  # what follows runs in this process alone
             conclude(run, checkpoint.find(run), data, ("val", "test"), trainer.strategy.root_device, trackers)
+            _suggest(run)
 
 
 def _plain(config: Any) -> dict[str, Any]:
@@ -124,4 +126,15 @@ def _describe(data: DataModule, network: Network, trainer: Trainer) -> None:
         parameters / 1e6,
         where,
         data.workers,
+    )
+
+
+def _suggest(run: Path) -> None:
+    """Three commands to go on with."""
+    log.info(
+        "\nNext:\n"
+        "  make eval ckpt=%s\n"
+        "  python src/train.py data=folder data.root=/your/images   # with real/ and fake/ in it\n"
+        "  python src/train.py -m model=mobilenetv2,resnet18 optimizer.lr=1e-4,5e-4   # compare in W&B",
+        run,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -22,6 +23,9 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     """
     check_monitors(config.callbacks)
     callbacks = [instantiate(callback) for callback in config.callbacks.values() if callback is not None]
+    if not trackers:
+        # Lightning's monitor stops a training that has nothing to tell it to.
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     settings = dict(config.trainer)
     settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
     freezing = config.callbacks.get("freezing") or {}

@@ -14,7 +14,6 @@ from fakedet.explain.panel import choose_rows, explain_rows
 from fakedet.tracking import Tracker
 from fakedet.training.module import DetectorModule
 
-
 log = logging.getLogger(__name__)
 SHOWN = ("train/loss_epoch", "val/loss", "val/auc")
 
