@@ -161,13 +161,14 @@ def main() -> None:
         folder = Path(name)
         root = options.root or generate(folder / "images", 1000, 256)
         steps = options.steps + WARM_UP
-        quiet = [f"callbacks.{name}=null" for name in ("checkpoint", "early_stopping", "progress", "summary", "lines")]
+        quiet = [f"callbacks.{name}=null" for name in ("early_stopping", "progress", "summary", "lines")]
         config = compose(
             folder,
             [
                 f"model={options.model}", "model.weights=null", "data=folder", f"data.root={root}", "data.workers=1",
                 "logger=none", f"trainer.precision={options.precision}", "trainer.max_epochs=1",
-                "callbacks.learning_rate=null", "trainer.limit_val_batches=0", f"trainer.limit_train_batches={steps}",
+                "callbacks.learning_rate=null",
+                "callbacks.checkpoint.monitor=null", "callbacks.checkpoint.save_top_k=0", "trainer.limit_val_batches=0", f"trainer.limit_train_batches={steps}",
                 *quiet,
             ],
         )  # fmt: skip

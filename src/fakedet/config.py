@@ -111,6 +111,7 @@ def _sweep_name(mode: RunMode, folder: str) -> str | None:
 
 
 OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
+OmegaConf.register_new_resolver("folder_name", lambda folder: Path(folder).name, replace=True)
 
 _BUILDABLE: set[Callable[..., Any]] = set()
 

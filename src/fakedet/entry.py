@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 from hydra.core.utils import JobReturn, JobStatus
@@ -24,7 +24,6 @@ from fakedet.errors import UserError, did_you_mean
 
 FAILURE_FILE = "failure.txt"
 
-
 # Writing fails with these through no fault of the code.
 _DISK_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
@@ -37,7 +36,8 @@ def command() -> Iterator[None]:
 
     `HYDRA_FULL_ERROR=1`, set by the caller, gives the traceback always.
     """
-    RunOutcome.traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # The further processes of a distributed run inherit what is set below.
+    RunOutcome.traceback = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own text
     try:
         sys.argv[1:] = with_resumed_overrides(sys.argv[1:])
@@ -45,7 +45,7 @@ def command() -> Iterator[None]:
     except Exception as error:
         if RunOutcome.traceback or not is_mendable(error):
             raise
-        sys.exit(f"error: {explain(error)}")
+        leave(error)
     finally:
         RunOutcome.show_sweep()
 
@@ -61,6 +61,12 @@ def _disk_error(error: BaseException | None) -> OSError | None:
     return error
 
 
+def leave(error: BaseException) -> NoReturn:
+    """Say what went wrong and exit."""
+    print(f"error: {explain(error)}", file=sys.stderr)
+    sys.exit(getattr(error, "status", 1))
+
+
 def explain(error: BaseException) -> str:
     """One sentence for an error that `is_mendable`, with what was probably meant."""
     return " ".join(_explain(error).split())
@@ -73,8 +79,9 @@ def _explain(error: BaseException) -> str:
         return f"{disk.filename or 'the run folder'} cannot be written ({reason}); choose another hydra.run.dir."
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        options = list(error.options or [])
-        return f"{group or 'config'}={name} does not exist{did_you_mean(name, options)}; choose {', '.join(options)}."
+        options = list(error.options or [])  # Hydra does not say them for a member of a list
+        choose = f"choose {', '.join(options)}" if options else "--help lists what does"
+        return f"{group or 'config'}={name} does not exist{did_you_mean(name, options)}; {choose}."
     if isinstance(error, OverrideParseException):
         return f"{error.override} is no override (group=name or group.key=value): {error}"
     cause: BaseException | None = error
@@ -126,21 +133,23 @@ class RunOutcome(Callback):
         """Leave the reason of a failure beside what the run has written; end here unless it is one of a sweep."""
         if job_return.status is not JobStatus.FAILED or job_return.hydra_cfg is None:
             return
-        reason = explain(job_return._return_value)
+        error = job_return._return_value
+        reason = explain(error)
         hydra = job_return.hydra_cfg.hydra
         folder = Path(hydra.runtime.output_dir)
         if hydra.output_subdir is not None:
             (folder / FAILURE_FILE).write_text(f"{reason}\n")
-        if RunOutcome._sweep is not None:
+        stopped = getattr(error, "status", 1) > 128  # by a signal, which is for the whole sweep
+        if RunOutcome._sweep is not None and not stopped:
             print(f"run {folder.name} failed: {reason}", file=sys.stderr)
-        elif is_mendable(job_return._return_value) and not RunOutcome.traceback:
+        elif is_mendable(error) and not RunOutcome.traceback:
             # Hydra would print the overrides once more before it hands the error on.
-            sys.exit(f"error: {reason}")
+            leave(error)
 
     @staticmethod
     def show_sweep() -> None:
-        """Print the table of the sweep that ran, best validation AUC first."""
-        if RunOutcome._sweep is not None and RunOutcome._sweep.is_dir():
+        """Print the table of the sweep that ran, best validation AUC first; nothing if none was started."""
+        if RunOutcome._sweep is not None and any(RunOutcome._sweep.rglob(".hydra")):
             from fakedet.evaluation.compare import print_runs
 
             print_runs([RunOutcome._sweep])

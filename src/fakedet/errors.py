@@ -8,8 +8,10 @@ class UserError(Exception):
     """Something outside the code is wrong: a file, a folder, a setting.
 
     Its text is one sentence that says what is wrong and what to do; the entries print it without a
-    traceback and exit with status 1.
+    traceback and exit with its status.
     """
+
+    status = 1
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -65,6 +65,8 @@ class DataModule(LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size={batch_size} is not at least 1.")
+        if workers is not None and workers < 0:
+            raise UserError(f"data.workers={workers} is below 0.")
         if limit is not None and limit < 1:
             raise UserError(f"data.limit={limit} is not at least 1.")
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
@@ -96,10 +98,9 @@ class DataModule(LightningDataModule):
         """
         found = self.index()
         self.has_own_splits = "split" in found and bool((found["split"] == "test").any())
-        rows = complete_splits(found, self.shares, self.split_seed)
+        self.rows = manifest.complete(complete_splits(found, self.shares, self.split_seed))
         if self.limit is not None:
-            rows = limit_by_group(rows, self.limit, self.split_seed)
-        self.rows = manifest.complete(rows)
+            self.rows = limit_by_group(self.rows, self.limit, self.split_seed)
         self.quarantine = Quarantine(len(self.rows), self.max_unreadable, self.quarantine_file)
         return self
 

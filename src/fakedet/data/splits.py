@@ -21,7 +21,8 @@ def split_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -
 
     Groups that hold the same classes (only real, only fake, both) form a stratum; each stratum is put
     in hash order and cut at the wanted shares, so both classes reach every split, and neither file
-    order nor machine matters.
+    order nor machine matters. The few groups of a small stratum train, if every split gets their classes
+    from others.
 
     Args:
         rows: needs `group` and `label`.
@@ -32,24 +33,26 @@ def split_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -
         The split of each row, index-aligned.
 
     Raises:
-        UserError: when a stratum has fewer groups than there are splits.
+        UserError: when there are too few groups for each split to get both classes.
     """
     strata: dict[tuple[int, ...], list[str]] = {}
     for group, labels in rows.groupby("group")["label"]:
         strata.setdefault(tuple(sorted(set(labels))), []).append(str(group))
     wanted = [name for name, share in shares.items() if share > 0]
+    large = {kinds for kinds, members in strata.items() if len(members) > len(wanted)}
+    everywhere = {label for kinds in large for label in kinds}
     split_of: dict[str, str] = {}
     for kinds, members in strata.items():
         names = order_by_hash(members, seed)
-        if len(names) <= len(wanted):
+        start = 0
+        if kinds not in large and not everywhere.issuperset(kinds):
             kind = " and ".join(CLASS_NAMES[label] for label in kinds)
             raise UserError(
                 f"{len(names)} group{'s' if len(names) > 1 else ''} of {kind} images cannot fill "
                 f"{len(wanted) + 1} splits ({', '.join(['train', *wanted])}): add images, or group more finely."
             )
-        start = 0
-        for split in wanted:
-            left_for_others = len(wanted) - wanted.index(split)
+        for position, split in enumerate(wanted if kinds in large else []):
+            left_for_others = len(wanted) - position
             count = min(max(1, round(shares[split] * len(names))), len(names) - start - left_for_others)
             split_of.update(dict.fromkeys(names[start : start + count], split))
             start += count
@@ -64,7 +67,7 @@ def complete_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) 
         rows: `split` may be missing as a column, or be given for all rows.
 
     Raises:
-        UserError: when given splits cut a group apart, leave nothing to train on, or are given for some rows only.
+        UserError: when given splits cut a group apart, or are given for some rows only.
     """
     if "split" not in rows or rows["split"].isna().all():
         return rows.assign(split=split_by_group(rows, shares, seed))
@@ -86,29 +89,29 @@ def complete_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) 
 
 
 def limit_by_group(rows: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
-    """About `limit` rows for a quick try: whole groups, both classes alike, splits in proportion.
+    """About `limit` rows for a quick try: both classes alike, splits in proportion, groups in turn.
+
+    Groups take turns in hash order, one row of each class a turn, so few rows still show many groups, and
+    a fake comes with the real of its group.
 
     Args:
-        rows: needs `group`, `label` and `split`.
-        limit: wanted number of rows; each class of a split stops at its part of it.
+        rows: needs `group`, `label` and `split`; no group crosses a split.
+        limit: wanted number of rows; each class of a split gets its part of it, and one row at least.
 
     Returns:
-        A subset of the rows; where a group is larger than its part, that group alone.
+        A subset of the rows, in their order.
     """
-    kept = []
-    for _, part in rows.groupby("split", sort=True):
-        room = dict.fromkeys(sorted(set(part["label"])), 0.0)
-        for label in room:
-            room[label] = max(1.0, limit * len(part) / len(rows) / len(room))
-        sizes = {str(name): group["label"].value_counts() for name, group in part.groupby("group")}
-        chosen = []
-        for name in order_by_hash(list(sizes), seed):
-            if all(room[label] >= 1 for label in sizes[name].index):
-                chosen.append(name)
-                for label, size in sizes[name].items():
-                    room[label] -= size
-        kept.append(part[part["group"].isin(chosen)])
-    return pd.concat(kept, ignore_index=True)
+    place = {name: position for position, name in enumerate(order_by_hash(list(rows["group"].unique()), seed))}
+    turns = pd.DataFrame(
+        {"turn": rows.groupby(["group", "label"]).cumcount(), "place": rows["group"].map(place)}
+    ).sort_values(["turn", "place"])
+    kept: list[int] = []
+    for _, part in rows.groupby("split"):
+        classes = part.groupby("label").groups.values()
+        share = max(1, round(limit * len(part) / len(rows) / len(classes)))
+        for members in classes:
+            kept.extend(turns.index[turns.index.isin(members)][:share])
+    return rows.loc[sorted(kept)].reset_index(drop=True)
 
 
 def check_classes(labels: pd.Series, split: str) -> None:

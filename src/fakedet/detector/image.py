@@ -27,7 +27,8 @@ def decode(source: bytes | Path) -> NDArray[np.uint8]:
     """Decode a picture as a viewer would show it: upright, 8-bit, without transparency.
 
     Pillow reads the header and refuses what is no picture before a pixel is decoded; common 8-bit
-    JPEG and PNG files are then decoded by OpenCV, three times as fast and with the same pixels.
+    JPEG and PNG files are then decoded by OpenCV, three times as fast and with the same pixels. Of an
+    animation or a file of many pages it is the first picture; 16 bits are scaled to 8.
 
     Args:
         source: the file's bytes, or its path.
@@ -49,7 +50,9 @@ def decode(source: bytes | Path) -> NDArray[np.uint8]:
             # Pillow warns at half of its own bomb limit; ours below is lower and an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             header = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"has more than {MAX_PIXELS // 1_000_000} million pixels") from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
     width, height = header.size
     if width * height > MAX_PIXELS:
@@ -82,12 +85,12 @@ def _is_plain(header: Image.Image) -> bool:
 
 def _decode_with_pillow(picture: Image.Image) -> NDArray[np.uint8]:
     upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        # 16-bit grey: Pillow's own conversion would clip at 255 instead of scaling.
-        values = np.asarray(upright, dtype=np.float64)
-        scale = 255.0 / 65535.0 if values.max(initial=0.0) > 255 else 1.0
-        grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    if upright.mode.startswith("I;16"):
+        # Pillow's own conversion would clip at 255 instead of scaling.
+        grey = np.rint(np.asarray(upright, dtype=np.float64) / 257).astype(np.uint8)
         return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+    if upright.mode in ("I", "F"):
+        raise ImageError("has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
     if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -96,7 +99,7 @@ def _decode_with_pillow(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def resize(image: NDArray[np.uint8], spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """Scale the shorter side to `spec.size` and cut the centre square.
+    """Cut the centre square and scale it to `spec.size`.
 
     Args:
         image: RGB, (height, width, 3), uint8.
@@ -107,17 +110,14 @@ def resize(image: NDArray[np.uint8], spec: PreprocessSpec) -> NDArray[np.uint8]:
     """
     height, width = image.shape[:2]
     side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top : top + side, left : left + side]
     if side != spec.size:
-        scale = spec.size / side
-        shape = (max(spec.size, round(width * scale)), max(spec.size, round(height * scale)))
-        shrinks = side > spec.size
         method = _INTERPOLATIONS[spec.interpolation]
-        if spec.interpolation == "area" and not shrinks:
+        if spec.interpolation == "area" and side < spec.size:
             method = cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, shape, interpolation=method), dtype=np.uint8)
-    top = (image.shape[0] - spec.size) // 2
-    left = (image.shape[1] - spec.size) // 2
-    return np.ascontiguousarray(image[top : top + spec.size, left : left + spec.size])
+        square = np.asarray(cv2.resize(square, (spec.size, spec.size), interpolation=method), dtype=np.uint8)
+    return np.ascontiguousarray(square)
 
 
 def normalise(image: NDArray[np.uint8], spec: PreprocessSpec) -> NDArray[np.float32]:

@@ -13,16 +13,17 @@ from rich.console import Console
 
 from fakedet.config import EvaluateConfig, instantiate
 from fakedet.data import manifest
-from fakedet.data.datamodule import DataModule
+from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.errors import UserError
 from fakedet.evaluation.latency import measure_latency
-from fakedet.evaluation.report import write_report
+from fakedet.evaluation.report import most_confident_mistakes, write_report
 from fakedet.evaluation.scoring import choose_device, score
-from fakedet.evaluation.summary import summarise, table
+from fakedet.evaluation.summary import scored, summarise, table
 from fakedet.evaluation.tracked import track_curves, track_panel, track_summary
 from fakedet.explain.panel import choose_rows, explain_rows
 from fakedet.figures.panel import PanelItem
 from fakedet.metrics.curves import pr_curve, roc_curve
+from fakedet.metrics.scores import THRESHOLD
 from fakedet.models import checkpoint
 from fakedet.tracking import Tracker
 
@@ -38,8 +39,7 @@ def evaluate(config: EvaluateConfig) -> None:
     file = checkpoint.find(Path(config.ckpt))
     _, card = checkpoint.load(file)
     run = Path(config.run.dir)
-    section = config.data if config.data is not None else card.data
-    data: DataModule = instantiate(section, spec=card.preprocess, quarantine_file=run / "quarantine.csv").prepare()
+    data = _find_data(config, card, run / "quarantine.csv")
     split = config.split or ("test" if config.data is None or data.has_own_splits else "all")
     rows = data.rows if split == "all" else data.split(split)
     if rows.empty:
@@ -53,9 +53,18 @@ def evaluate(config: EvaluateConfig) -> None:
     conclude(run, file, data, (split,), choose_device(config.device), (), leaked=len(leaked))
 
 
+def _find_data(config: EvaluateConfig, card: checkpoint.Card, quarantine_file: Path) -> DataModule:
+    section = dict(card.data if config.data is None else config.data)
+    if config.data is not None and config.split in (None, "all"):
+        # Nothing is to be split, so that a few groups are enough; splits that the data has are honoured.
+        section |= {name: 0.0 for name in ("val_share", "test_share") if name in section}
+    data: DataModule = instantiate(section, spec=card.preprocess, quarantine_file=quarantine_file)
+    return data.prepare()
+
+
 def _trained_on(data: DataModule, rows: pd.DataFrame, card: checkpoint.Card) -> list[str]:
-    known = np.isin(data.file_digests(rows), card.trained_on)
-    return list(rows["path"][known])
+    digests = data.file_digests(rows)
+    return list(rows["path"][np.isin(digests, card.trained_on) & (digests != UNREADABLE)])
 
 
 def conclude(
@@ -96,6 +105,8 @@ def conclude(
         entries[split] = summarise(predictions)
         items = explain_rows(network, data, choose_rows(predictions, PANEL_COUNT, PANEL_SEED))
         panels[f"Grad-CAM, {split}"] = items
+        mistakes = most_confident_mistakes(scored(predictions), THRESHOLD)
+        panels[f"Most confident mistakes, {split}"] = explain_rows(network, data, mistakes)
         _track(trackers, split, predictions, entries[split], items, step)
     predictions = pd.concat(tables, ignore_index=True)
     metrics: dict[str, Any] = {
@@ -131,13 +142,10 @@ def _track(
     items: Sequence[PanelItem],
     step: int,
 ) -> None:
-    scored = predictions[predictions["score"].notna()]
-    curves = {
-        "roc": roc_curve(scored["label"], scored["score"]),
-        "pr": pr_curve(scored["label"], scored["score"]),
-    }
-    if min(entry["real"], entry["fake"]) == 0:
-        curves = {}
+    rows = scored(predictions)
+    curves = {}
+    if min(entry["real"], entry["fake"]) > 0:
+        curves = {"roc": roc_curve(rows["label"], rows["score"]), "pr": pr_curve(rows["label"], rows["score"])}
     track_curves(trackers, f"best/{split}", curves, np.asarray(entry["confusion"]), step)
     track_panel(trackers, f"best/{split}", items, step)
 

@@ -6,13 +6,21 @@ import torch
 from rich.progress import Progress
 
 from fakedet.data.datamodule import DataModule
+from fakedet.errors import UserError
 from fakedet.models.registry import Network
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one; anything else is torch's own name for a device."""
+    """`auto` is a GPU where there is one; anything else is torch's own name for a device.
+
+    Raises:
+        UserError: when torch does not know the device, or this machine does not have it.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.zeros(1, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            raise UserError(f"device={name} cannot be used: {str(error).splitlines()[0]}.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
@@ -34,7 +42,7 @@ def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.
     network = network.to(device)
     logits = np.full(len(rows), np.nan)
     loader = data.evaluation_loader(rows)
-    with torch.inference_mode(), Progress(transient=True) as progress:
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False), Progress(transient=True) as progress:
         task = progress.add_task("Scoring", total=len(rows))
         for batch in loader:
             images = batch["image"].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)

@@ -58,7 +58,7 @@ def track_panel(trackers: Iterable[Tracker], split: str, items: Sequence[PanelIt
                 "score": item.score,
                 "outcome": item.outcome(THRESHOLD),
                 "picture": item.image,
-                "grad_cam": item.image if item.heat is None else overlay(item.image, item.heat),
+                "grad_cam": None if item.heat is None else overlay(item.image, item.heat),
             }
             for item in sorted(items, key=lambda item: -item.score)
         ]

@@ -83,7 +83,7 @@ def read(file: Path) -> dict[str, Any]:
         raise UserError(
             f"{file} is refused: it is damaged, or holds more than tensors and plain values; nothing in it was run."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # bytes of any kind make the unpickler raise anything, IndexError for one
         raise UserError(f"{file} is not a checkpoint, or is damaged.") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(_KEY), dict):
         raise UserError(f"{file} is a checkpoint of another program: train one with src/train.py.")
@@ -120,6 +120,8 @@ def load(file: Path) -> tuple[Network, Card]:
         }
         network = build(card.model, weights=None, **card.options)
         network.load_state_dict(weights)
+    except UserError as error:
+        raise UserError(f"{file} cannot be used: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{file} is damaged: {' '.join(str(error).split())[:200]}.") from error
     return network.eval().to(memory_format=torch.channels_last), card

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fakedet.config import LossConfig, ScheduleConfig
 from fakedet.data.images import Batch
+from fakedet.errors import UserError
 from fakedet.metrics.collection import Results, detection_metrics, results, training_metrics
 from fakedet.models.checkpoint import Card, stamp
 from fakedet.models.registry import Network
@@ -31,6 +32,9 @@ class DetectorModule(LightningModule):
         optimizer: builds the optimiser from parameter groups.
         schedule: warm-up and cosine.
         loss: label smoothing.
+
+    Raises:
+        UserError: when a share among the settings is none.
     """
 
     def __init__(
@@ -42,6 +46,13 @@ class DetectorModule(LightningModule):
         loss: LossConfig,
     ) -> None:
         super().__init__()
+        for name, share in {
+            "loss.label_smoothing": loss.label_smoothing,
+            "schedule.warmup": schedule.warmup,
+            "schedule.final": schedule.final,
+        }.items():
+            if not 0 <= share <= 1:
+                raise UserError(f"{name}={share} is not a share between 0 and 1.")
         self.network = network.to(memory_format=torch.channels_last)
         self.card = card
         self.optimizer_factory = optimizer
@@ -79,6 +90,10 @@ class DetectorModule(LightningModule):
         # Autocast is left on purpose: scores must not depend on what the training used.
         with torch.autocast(self.device.type, enabled=False):
             logits = self(batch["image"].float())
+        if not logits.isfinite().all():
+            raise UserError(
+                f"The training diverged: a score is not finite in epoch {self.current_epoch + 1}; lower optimizer.lr."
+            )
         loss = nn.functional.binary_cross_entropy_with_logits(logits, batch["label"].float())
         self.log(f"{split}/loss", loss, on_epoch=True, sync_dist=True, batch_size=len(logits))
         self.metrics[split].update(logits.sigmoid(), batch["label"])  # type: ignore[operator]
@@ -119,15 +134,12 @@ class DetectorModule(LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """AdamW by default, without weight decay on norms and biases; warm-up and cosine by step."""
         parameters = list(self.network.parameters())
-        optimizer = self.optimizer_factory(
-            [
-                {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-                {
-                    "params": [parameter for parameter in parameters if parameter.ndim <= 1],
-                    "weight_decay": 0.0,
-                },
-            ]
-        )
+        decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+        others = [parameter for parameter in parameters if parameter.ndim <= 1]
+        try:
+            optimizer = self.optimizer_factory([{"params": decayed}, {"params": others, "weight_decay": 0.0}])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"The optimizer cannot be built: {' '.join(str(error).split())}.") from error
         total = max(1, int(self.trainer.estimated_stepping_batches))
         warmup = max(1, round(self.schedule.warmup * total))
 

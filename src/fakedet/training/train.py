@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
 from fakedet.config import TrainConfig, instantiate, preprocess_spec
@@ -36,14 +37,18 @@ def train(config: TrainConfig) -> None:
     check_preprocess(network, data.spec)
     card = _card(config, network, data)
     module = DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
-    last = _last_state(config, data)
+    last = _last_state(config, card, data)
     factories = {name: partial(instantiate, tracker) for name, tracker in config.logger.items()}
     with open_trackers(factories) as trackers:
         trainer = build_trainer(config, trackers)
         for tracker in trackers:
             tracker.log_hyperparams(_plain(config))
-        _describe(data, network, trainer)
-        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        if trainer.is_global_zero:
+            _describe(data, network, trainer)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        except MisconfigurationException as error:
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
         if trainer.is_global_zero:
             data.trainer = None  # what follows runs in this process alone
             conclude(run, checkpoint.find(run), data, ("val", "test"), trainer.strategy.root_device, trackers)
@@ -74,37 +79,40 @@ def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint
         model=network.name,
         options=network.options,
         preprocess=data.spec,
-        data=_plain(config)["data"],
+        data={**_plain(config)["data"], "root": str(Path(config.data["root"]).resolve())},  # wherever it is evaluated
         protocol=protocol_hash(data.rows),
         trained_on=np.unique(data.file_digests(data.split("train"))),
     )
 
 
-def _last_state(config: TrainConfig, data: DataModule) -> Path | None:
-    """The checkpoint to go on from, if any; the data then goes on where the epoch was left."""
+def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) -> Path | None:
+    """The checkpoint to go on from, if any; the data then goes on where the epoch was left.
+
+    Raises:
+        UserError: when the run is over, or data or network are not those that it had.
+    """
     if config.resume is None:
         return None
     file = checkpoint.find(Path(config.resume), checkpoint.LAST)
     state = checkpoint.read(file)
-    if state["fakedet"]["protocol"] != protocol_hash(data.rows):
+    stored = state["fakedet"]
+    if stored["protocol"] != card.protocol:
         raise UserError(
             f"resume={config.resume}: the data is not what it was trained on; files or splits have changed."
         )
-    if state["epoch"] + 1 >= config.trainer["max_epochs"] and _epoch_ended(state):
+    if (stored["model"], stored["options"]) != (card.model, dict(card.options)):
+        raise UserError(f"resume={config.resume} trains {stored['model']} {stored['options']}, not another network.")
+    loop = state["loops"]["fit_loop"]
+    epochs = loop["epoch_progress"]["current"]
+    report = Path(config.resume) / "metrics.json"
+    if epochs["processed"] >= config.trainer["max_epochs"] and report.is_file():
         raise UserError(
             f"resume={config.resume} has finished its {config.trainer['max_epochs']} epochs; "
             "raise trainer.max_epochs to train on."
         )
-    loop = state["loops"]["fit_loop"]
-    data.start_at(
-        loop["epoch_progress"]["current"]["processed"],
-        loop["epoch_loop.batch_progress"]["current"]["processed"],
-    )
+    if epochs["started"] > epochs["processed"]:
+        data.start_at(epochs["processed"], loop["epoch_loop.batch_progress"]["current"]["processed"])
     return file
-
-
-def _epoch_ended(state: dict[str, Any]) -> bool:
-    return bool(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"])
 
 
 def _describe(data: DataModule, network: Network, trainer: Trainer) -> None:

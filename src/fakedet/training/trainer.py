@@ -7,26 +7,36 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from fakedet.config import TrainConfig, instantiate
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
+from fakedet.metrics.scores import TITLES
+
+# Validation and test are always fp32, which rules the `-true` kinds of half and double precision out.
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+MONITORS = ("val/loss", *(f"val/{name}" for name in TITLES))
 
 
 def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     """The Trainer of a config, with its callbacks and the open trackers.
 
     Raises:
-        UserError: for a monitored metric that is not a validation metric, or a device that is not there.
+        UserError: for a monitored metric that is not a validation metric, a device that is not there, or
+            settings that would train without a schedule or without keeping what was learned.
     """
     check_monitors(config.callbacks)
     callbacks = [instantiate(callback) for callback in config.callbacks.values() if callback is not None]
     if not trackers:
         # Lightning's monitor stops a training that has nothing to tell it to.
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
+    if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
+        raise UserError("callbacks.checkpoint=null would train for nothing: no weights would be kept.")
     settings = dict(config.trainer)
+    if settings["max_epochs"] is None or settings["max_epochs"] < 1:
+        raise UserError(f"trainer.max_epochs={settings['max_epochs']} is not at least 1.")
     settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
     freezing = config.callbacks.get("freezing") or {}
     if settings["strategy"] == "ddp" and freezing.get("stages"):
@@ -36,7 +46,13 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     try:
         # This project's data modules shard by themselves and repeat no evaluation image.
         trainer: Trainer = instantiate(
-            settings, callbacks=callbacks, logger=list(trackers), use_distributed_sampler=False
+            settings,
+            callbacks=callbacks,
+            logger=list(trackers),
+            use_distributed_sampler=False,
+            # Lightning would put its own in place of one that was switched off.
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+            enable_model_summary=any(isinstance(callback, ModelSummary) for callback in callbacks),
         )
     except MisconfigurationException as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
@@ -57,7 +73,14 @@ def _silence_known_warnings() -> None:
 
 
 def choose_precision(precision: str, accelerator: str) -> str:
-    """Lightning's precision; `auto` is bf16 where the processor computes in it, else fp32."""
+    """Lightning's precision; `auto` is bf16 where the processor computes in it, else fp32.
+
+    Raises:
+        UserError: for one that validation could not leave.
+    """
+    if precision not in PRECISIONS:
+        meant = did_you_mean(precision, PRECISIONS)
+        raise UserError(f"trainer.precision={precision} is not known{meant}; choose {', '.join(PRECISIONS)}.")
     if precision != "auto":
         return precision
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
@@ -72,10 +95,10 @@ def check_monitors(callbacks: Mapping[str, Any]) -> None:
         UserError: naming the monitor; test data is for testing.
     """
     for monitor in _monitors(callbacks):
-        if not monitor.startswith("val/"):
+        if monitor not in MONITORS:
             raise UserError(
-                f"monitor={monitor} is refused: checkpoints and stopping are chosen on validation metrics "
-                "(val/…) alone."
+                f"monitor={monitor} is refused{did_you_mean(monitor, MONITORS)}: checkpoints and stopping are chosen "
+                f"on validation metrics alone ({', '.join(MONITORS)})."
             )
 
 

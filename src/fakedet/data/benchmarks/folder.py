@@ -22,7 +22,7 @@ from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import COLUMNS, FAKE, REAL
 from fakedet.data.splits import CLASS_NAMES
 from fakedet.detector.image import SUFFIXES
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
 
 CLASS_FOLDERS = {"real": REAL, "0_real": REAL, "nature": REAL, "fake": FAKE, "1_fake": FAKE, "ai": FAKE}
 SPLIT_FOLDERS = {
@@ -61,6 +61,9 @@ class Folder(DataModule):
         self.manifest = manifest
         self.group_by = group_by
         self.columns = dict(columns or {})
+        for name in self.columns:
+            if name not in COLUMNS:
+                raise UserError(f"data.columns: a manifest has no {name}{did_you_mean(name, COLUMNS)}.")
 
     def index(self) -> pd.DataFrame:
         """Rows of the table, or of the class folders."""
@@ -81,11 +84,11 @@ class Folder(DataModule):
         splits: list[tuple[str | None, Path]] = [
             (SPLIT_FOLDERS[entry.name.lower()], entry) for entry in folders if entry.name.lower() in SPLIT_FOLDERS
         ]
+        if splits and self._class_folders(self.root):
+            raise UserError(f"{self.root} has class folders beside split folders: put all images into splits, or none.")
         rows: list[dict[str, Any]] = []
         for split, parent in splits or [(None, self.root)]:
-            classes = [
-                entry for entry in sorted(parent.iterdir()) if entry.is_dir() and entry.name.lower() in CLASS_FOLDERS
-            ]
+            classes = self._class_folders(parent)
             if not classes:
                 raise UserError(self._no_classes(parent))
             for folder in classes:
@@ -99,6 +102,9 @@ class Folder(DataModule):
                     path = file.relative_to(self.root).as_posix()
                     rows.append({"path": path, "label": label, "method": method, "group": path, "split": split})
         return pd.DataFrame(rows)
+
+    def _class_folders(self, parent: Path) -> list[Path]:
+        return sorted(entry for entry in parent.iterdir() if entry.is_dir() and entry.name.lower() in CLASS_FOLDERS)
 
     def _no_classes(self, folder: Path) -> str:
         below = sorted(
@@ -142,6 +148,8 @@ class Folder(DataModule):
                         f"{file} has no column {wanted} but {', '.join(map(str, table))}; name it with data.columns."
                     )
                 rows[name] = table[known[0]]
+        if rows["path"].isna().any():
+            raise UserError(f"{int(rows['path'].isna().sum())} rows of {file} name no file.")
         rows["path"] = [self._relative(str(path), file) for path in rows["path"]]
         rows["label"] = self._labels(rows, file)
         if self.group_by and self.group_by != "folder":
@@ -149,7 +157,7 @@ class Folder(DataModule):
         elif "group" not in rows:
             rows["group"] = rows["path"]
         if "split" in rows:
-            rows["split"] = rows["split"].str.lower().map(SPLIT_FOLDERS)
+            rows["split"] = self._splits(rows, file)
         self._check_files(rows)
         return rows
 
@@ -172,6 +180,14 @@ class Folder(DataModule):
             strange = rows.loc[labels.isna(), "label"].iloc[0]
             raise UserError(f"{file} has the label {strange!r}; use real and fake, or 0 and 1 with 1 = fake.")
         return labels
+
+    def _splits(self, rows: pd.DataFrame, file: Path) -> pd.Series:
+        given = rows["split"].astype("string").str.strip().str.lower()
+        splits = given.map(SPLIT_FOLDERS)
+        unknown = given[splits.isna() & given.notna()]
+        if len(unknown):
+            raise UserError(f"{file} has the split {unknown.iloc[0]!r}; use train, val and test.")
+        return splits
 
     def _check_files(self, rows: pd.DataFrame) -> None:
         missing = [path for path in rows["path"] if not (self.root / path).is_file()]
