@@ -168,7 +168,8 @@ def main() -> None:
                 f"model={options.model}", "model.weights=null", "data=folder", f"data.root={root}", "data.workers=1",
                 "logger=none", f"trainer.precision={options.precision}", "trainer.max_epochs=1",
                 "callbacks.learning_rate=null",
-                "callbacks.checkpoint.monitor=null", "callbacks.checkpoint.save_top_k=0", "trainer.limit_val_batches=0", f"trainer.limit_train_batches={steps}",
+                "callbacks.checkpoint.monitor=null", "callbacks.checkpoint.save_top_k=0",
+                "trainer.limit_val_batches=0", f"trainer.limit_train_batches={steps}",
                 *quiet,
             ],
         )  # fmt: skip

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import albumentations
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +75,17 @@ def test_results_do_not_depend_on_the_number_of_workers(rows: pd.DataFrame, root
     for epoch in range(2):
         for key in ("image", "label", "index"):
             assert torch.equal(_stack(alone[epoch], key), _stack(several[epoch], key)), key
+
+
+@pytest.mark.timeout(60)
+def test_workers_start_after_this_process_has_used_opencv(rows: pd.DataFrame, root: Path) -> None:
+    cv2.setNumThreads(2)
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)
+    cv2.GaussianBlur(noise, (0, 0), 3)  # large enough for OpenCV to start its threads
+    for row, path in enumerate(rows["path"]):
+        cv2.imwrite(str(root / path), cv2.resize(noise, (1500, 1500 + row)))
+    batches = _training_loader(rows, root, 1, epochs=1)[0]
+    assert len(_stack(batches, "index")) == 16
 
 
 def test_epochs_and_copies_are_augmented_differently(rows: pd.DataFrame, root: Path) -> None:

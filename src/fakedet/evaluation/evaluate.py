@@ -17,7 +17,7 @@ from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.errors import UserError
 from fakedet.evaluation.latency import measure_latency
 from fakedet.evaluation.report import most_confident_mistakes, write_report
-from fakedet.evaluation.scoring import choose_device, score
+from fakedet.evaluation.scoring import choose_device, require_exact_fp32, score
 from fakedet.evaluation.summary import scored, summarise, table
 from fakedet.evaluation.tracked import track_curves, track_panel, track_summary
 from fakedet.explain.panel import choose_rows, explain_rows
@@ -36,6 +36,7 @@ def evaluate(config: EvaluateConfig) -> None:
     Raises:
         UserError: for a checkpoint or data that cannot be used, and for images it was trained on.
     """
+    require_exact_fp32()
     file = checkpoint.find(Path(config.ckpt))
     _, card = checkpoint.load(file)
     run = Path(config.run.dir)
@@ -106,7 +107,7 @@ def conclude(
         items = explain_rows(network, data, choose_rows(predictions, PANEL_COUNT, PANEL_SEED))
         panels[f"Grad-CAM, {split}"] = items
         mistakes = most_confident_mistakes(scored(predictions), THRESHOLD)
-        panels[f"Most confident mistakes, {split}"] = explain_rows(network, data, mistakes)
+        panels[f"Most confident mistakes in pictures, {split}"] = explain_rows(network, data, mistakes)
         _track(trackers, split, predictions, entries[split], items, step)
     predictions = pd.concat(tables, ignore_index=True)
     metrics: dict[str, Any] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t  # type: ignore[import-untyped]
+from scipy.stats import norm, t
 
 from fakedet.errors import UserError
 from fakedet.metrics.ranking import Ranking

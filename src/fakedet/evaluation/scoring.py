@@ -26,6 +26,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
 
 
+def require_exact_fp32() -> None:
+    """Switch off TF32, in which NVIDIA GPUs convolve fp32 numbers by default with ten bits of mantissa."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.device) -> pd.DataFrame:
     """Score every row, in fp32.
 

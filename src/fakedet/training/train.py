@@ -15,6 +15,7 @@ from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.errors import UserError
 from fakedet.evaluation.evaluate import conclude
+from fakedet.evaluation.scoring import require_exact_fp32
 from fakedet.models import check_preprocess, checkpoint
 from fakedet.models.registry import Network
 from fakedet.tracking import open_trackers
@@ -31,6 +32,7 @@ def train(config: TrainConfig) -> None:
         UserError: for anything that the caller can mend; what was written before stays.
     """
     run = Path(config.run.dir)
+    require_exact_fp32()
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
     network: Network = instantiate(config.model)
