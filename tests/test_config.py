@@ -11,7 +11,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from fakedet.config import PreprocessConfig, buildable, check_targets, instantiate, preprocess_spec
+from fakedet.config import PreprocessConfig, buildable, check_keys, check_targets, instantiate, preprocess_spec
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.entry import explain
 from fakedet.errors import UserError, did_you_mean
@@ -243,3 +243,14 @@ def test_values_arrive_typed(compose: Compose) -> None:
 def test_only_close_names_are_suggested() -> None:
     assert did_you_mean("resnet51", ["resnet50", "timm"]) == " (did you mean resnet50?)"
     assert did_you_mean("zzz", ["resnet50", "timm"]) == ""
+
+
+@pytest.mark.parametrize("added", ["+foo=1", "+schedule.foo=1", "+preprocess.siz=3"])
+def test_a_setting_that_nothing_reads_is_refused(added: str, compose: Compose) -> None:
+    with pytest.raises(UserError, match=f"there is no setting {added.lstrip('+').partition('=')[0]}"):
+        check_keys(compose("train", added))
+
+
+def test_what_the_yaml_files_say_is_all_read(compose: Compose) -> None:
+    for name in ("train", "evaluate", "compare"):
+        check_keys(compose(name))

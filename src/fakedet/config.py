@@ -6,7 +6,7 @@ Importing this module loads no torch: `--help` and `--cfg job` answer at once.
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from fakedet.detector.spec import PreprocessSpec
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -128,6 +128,22 @@ _BASES = (
     "torchmetrics.Metric",
 )
 _PACKAGES = frozenset({"albumentations", "fakedet", "lightning", "torch", "torchmetrics", "torchvision"})
+
+
+def check_keys(config: Any) -> None:
+    """Refuse what `+key=value` added to a typed part of the config, where nothing would read it.
+
+    Raises:
+        UserError: naming the first such key.
+    """
+    kind = OmegaConf.get_type(config)
+    if not (isinstance(config, DictConfig) and is_dataclass(kind)):
+        return
+    known = [field.name for field in fields(kind)]
+    for key in config:
+        if key not in known and key != "hydra":
+            raise UserError(f"there is no setting {config._get_full_key(key)}{did_you_mean(str(key), known)}.")
+        check_keys(config._get_node(key))
 
 
 def buildable(function: Function) -> Function:

@@ -63,13 +63,20 @@ class DataModule(LightningDataModule):
         quarantine_file: Path | None = None,
     ) -> None:
         super().__init__()
+        numbers = {"batch_size": batch_size, "workers": workers, "limit": limit, "split_seed": split_seed}
+        for name, value in numbers.items():
+            if value is not None and type(value) is not int:
+                raise UserError(f"data.{name}={value} is not a whole number.")
+        for name, share in {"val_share": val_share, "test_share": test_share, "max_unreadable": max_unreadable}.items():
+            if not isinstance(share, int | float) or not 0 <= share <= 1:
+                raise UserError(f"data.{name}={share} is not a share between 0 and 1.")
         if batch_size < 1:
             raise UserError(f"data.batch_size={batch_size} is not at least 1.")
         if workers is not None and workers < 0:
             raise UserError(f"data.workers={workers} is below 0.")
         if limit is not None and limit < 1:
             raise UserError(f"data.limit={limit} is not at least 1.")
-        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+        if val_share + test_share >= 1:
             raise UserError(f"data.val_share={val_share} and data.test_share={test_share} leave nothing to train on.")
         self.root = Path(root)
         self.batch_size = batch_size

@@ -89,7 +89,7 @@ class Sample(DataModule):
         crop: int,
         **options: Any,
     ) -> None:
-        super().__init__(root=root, val_share=0.0, test_share=0.0, split_seed=0, **options)
+        super().__init__(root=root, limit=None, val_share=0.0, test_share=0.0, split_seed=0, **options)
         if min(epoch_images, evaluation_images) < 2:
             raise UserError("data.epoch_images and data.evaluation_images need at least two: a real and a fake image.")
         self.forger = forger

@@ -8,12 +8,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from fakedet.config import CompareConfig
+from fakedet.config import CompareConfig, check_keys
 from fakedet.errors import UserError
 
 
 def compare(config: CompareConfig) -> None:
     """Print a table of all runs below the given folders, best validation AUC first."""
+    check_keys(config)
     folders = [Path(folder) for folder in config.runs]
     for folder in folders:
         if not folder.is_dir():

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from rich.console import Console
 
-from fakedet.config import EvaluateConfig, instantiate
+from fakedet.config import EvaluateConfig, check_keys, instantiate
 from fakedet.data import manifest
 from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.errors import UserError
@@ -36,6 +36,7 @@ def evaluate(config: EvaluateConfig) -> None:
     Raises:
         UserError: for a checkpoint or data that cannot be used, and for images it was trained on.
     """
+    check_keys(config)
     require_exact_fp32()
     file = checkpoint.find(Path(config.ckpt))
     _, card = checkpoint.load(file)

@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fakedet.errors import UserError
 from fakedet.evaluation import summary
@@ -129,10 +128,10 @@ def to_json(metrics: Mapping[str, Any]) -> str:
     return json.dumps(_strict(metrics), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _figures(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def _figures(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> dict[str, canvas.Figure]:
     roc: dict[str, Curve] = {}
     precision_recall: dict[str, Curve] = {}
-    per_split: dict[str, Figure] = {}
+    per_split: dict[str, canvas.Figure] = {}
     for split, table in rows.items():
         entry = metrics["splits"][split]
         labels, values = table["label"].to_numpy(), table["score"].to_numpy(dtype="float64")

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
-from fakedet.config import TrainConfig, instantiate, preprocess_spec
+from fakedet.config import TrainConfig, check_keys, instantiate, preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.errors import UserError
@@ -32,6 +32,7 @@ def train(config: TrainConfig) -> None:
         UserError: for anything that the caller can mend; what was written before stays.
     """
     run = Path(config.run.dir)
+    check_keys(config)
     require_exact_fp32()
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
