@@ -15,6 +15,10 @@ from torch import Tensor
 
 import fakedet.config  # noqa: F401 (registers the schemas that conf/ builds on)
 
+# As in the commands that `start` runs: another number of threads adds numbers up in another order, and
+# the weights of runs that are compared would differ in the last digits.
+torch.set_num_threads(1)
+
 ROOT = Path(__file__).parents[1]
 # The smallest networks of timm train in seconds; what is random in them is off, so that runs can be compared.
 TINY = (
