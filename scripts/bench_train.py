@@ -23,13 +23,14 @@ from lightning.pytorch.profilers import SimpleProfiler
 from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 from rich.table import Table
+from torch.utils.data import DataLoader
 
 from fakedet.config import TrainConfig, instantiate, preprocess_spec
 from fakedet.data.images import Batch
 from fakedet.models import build
 from fakedet.models.checkpoint import Card
 from fakedet.training.module import DetectorModule
-from fakedet.training.trainer import build_trainer
+from fakedet.training.trainer import build_trainer, choose_precision
 
 WARM_UP = 3
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -42,9 +43,9 @@ class InMemory(LightningDataModule):
         super().__init__()
         self.batches = batches
 
-    def train_dataloader(self) -> list[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch]:
         """The batches themselves: nothing is loaded."""
-        return self.batches
+        return DataLoader(self.batches, batch_size=None)  # type: ignore[arg-type]
 
 
 class Clock(Callback):
@@ -84,9 +85,10 @@ def bare_speed(config: TrainConfig, batches: list[Batch]) -> float:
     module = new_module(config)
     network = module.network.train()
     optimizer = module.optimizer_factory([{"params": list(network.parameters())}])
+    bf16 = choose_precision(str(config.trainer["precision"]), str(config.trainer["accelerator"])) == "bf16-mixed"
     times = []
     for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in str(config.trainer["precision"])):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), batch["label"].float())
         optimizer.zero_grad()
@@ -166,6 +168,7 @@ def main() -> None:
             folder,
             [
                 f"model={options.model}", "model.weights=null", "data=folder", f"data.root={root}", "data.workers=1",
+                "trainer.accelerator=cpu",
                 "logger=none", f"trainer.precision={options.precision}", "trainer.max_epochs=1",
                 "callbacks.learning_rate=null",
                 "callbacks.checkpoint.monitor=null", "callbacks.checkpoint.save_top_k=0",
