@@ -1,6 +1,6 @@
 # `make help` lists the commands. Every command sets the environment up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test eval lint format requirements bench-train clean
+.PHONY: help setup train test eval lint format requirements sample-trees bench-train bench-prepare clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,12 @@ requirements: $(READY) ## compile requirements.txt from pyproject.toml anew, wit
 
 bench-train: $(READY) ## train.py's loop against a bare PyTorch loop, and how long it waits for data
 	$(BIN)/python scripts/bench_train.py $(args)
+
+bench-prepare: $(READY) ## crops from videos against a loop that only decodes and finds faces: args=/folder/with/videos
+	$(BIN)/python scripts/bench_prepare.py $(args)
+
+sample-trees: $(READY) ## miniature downloads of every data set, to try the commands on: dir=… names the folder
+	$(BIN)/python scripts/sample_trees.py $(or $(dir),outputs/sample-trees)
 
 clean: ## remove what runs left behind
 	find outputs logs -mindepth 1 ! -name .gitkeep -delete

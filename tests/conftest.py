@@ -89,7 +89,9 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
         run = {
             "train": [f"run.dir={tmp_path / 'run'}", "run.name=test", "run.group=null", "run.tags=[]"],
             "evaluate": [f"run.dir={tmp_path / 'run'}"],
+            "audit": [f"run.dir={tmp_path / 'run'}"],
             "compare": [],
+            "prepare": [],
         }
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra_compose(name, [*run[name], *overrides])

@@ -78,6 +78,17 @@ def evaluate_here(run: Path, *overrides: str) -> Path:
     return run
 
 
+def prepare_here(name: str, raw: Path, root: Path, *overrides: str) -> Path:
+    """Prepare a download in this process and two of its own, three frames a video; returns the prepared folder."""
+    from fakedet.data.prepare import prepare
+
+    chosen = [f"data={name}", f"data.raw={raw}", f"data.root={root}", "frames=3", "workers=2", *overrides]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("prepare", chosen)
+    prepare(config)  # type: ignore[arg-type]
+    return root
+
+
 def start(command: str, *overrides: str, folder: Path) -> subprocess.Popen[str]:
     """Start `python src/<command>.py …` in a folder, on one thread, with a process group of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "COLUMNS": "200"}

@@ -6,7 +6,7 @@ Importing this module loads no torch: `--help` and `--cfg job` answer at once.
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,17 +15,28 @@ from hydra.core.config_store import ConfigStore
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.spec import FaceSpec, PreprocessSpec
 from fakedet.errors import UserError, did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass
+class FaceConfig:
+    """The twin of `FaceSpec`; `version` is filled in by the finder that is installed."""
+
+    margin: float = 1.3
+    align: str = "box"
+    finder: str = "mtcnn"
+    version: str | None = None
+    choice: str = "largest"
+
+
+@dataclass
 class PreprocessConfig:
     """The twin of `PreprocessSpec` that Hydra can override; a model's YAML sets what its weights want."""
 
-    crop: str = "given"
+    face: FaceConfig | None = None
     size: int = 224
     interpolation: str = "area"
     mean: list[float] = field(default_factory=lambda: list(PreprocessSpec.mean))
@@ -95,13 +106,44 @@ class EvaluateConfig:
 
 
 @dataclass
+class PrepareConfig:
+    """What `src/prepare.py` runs on."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    frames: str = "32"
+    faces: bool | None = None
+    face: FaceConfig = field(default_factory=FaceConfig)
+    finder_file: str | None = None
+    picture_format: str = "png"
+    workers: int | None = None
+
+
+@dataclass
+class AuditConfig:
+    """What `src/audit.py` runs on."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    sample: int = 2000
+    max_auc: float = 0.6
+    seed: int = 0
+    run: RunFolderConfig = field(default_factory=RunFolderConfig)
+
+
+@dataclass
 class CompareConfig:
     """What `src/compare.py` runs on: folders that hold finished runs, at any depth."""
 
     runs: list[str] = field(default_factory=lambda: ["outputs/train"])
 
 
-for _name, _schema in {"train": TrainConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}.items():
+_SCHEMAS = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
+    "prepare": PrepareConfig,
+    "audit": AuditConfig,
+}
+for _name, _schema in _SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)
 
 
@@ -230,7 +272,23 @@ def instantiate(config: Any, **injected: Any) -> Any:
         raise UserError(f"{plain['_target_']} cannot be built: {reason}") from error
 
 
+def face_spec(config: FaceConfig | DictConfig, finder_file: Path | None = None) -> FaceSpec:
+    """The frozen spec of its config, with the version of the finder that is installed.
+
+    Raises:
+        UserError: for a value that is not possible, or a finder that cannot be opened.
+    """
+    from fakedet.detector.finders import open_finder
+
+    plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else asdict(config)
+    spec = FaceSpec.from_json({str(key): value for key, value in dict(plain).items()})  # type: ignore[arg-type]
+    return replace(spec, version=open_finder(spec.finder, finder_file).version)
+
+
 def preprocess_spec(config: PreprocessConfig | DictConfig) -> PreprocessSpec:
     """The frozen spec of its config, checked."""
     plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else asdict(config)
-    return PreprocessSpec.from_json({str(key): value for key, value in dict(plain).items()})  # type: ignore[arg-type]
+    spec = PreprocessSpec.from_json({str(key): value for key, value in dict(plain).items()})  # type: ignore[arg-type]
+    if spec.face is None or spec.face.version is not None:
+        return spec
+    return replace(spec, face=face_spec(FaceConfig(**spec.face.to_json())))

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from fakedet.augment import Pipeline
 from fakedet.data.benchmarks.folder import Folder
-from fakedet.data.datamodule import UNREADABLE
+from fakedet.data.datamodule import LEVELS, UNREADABLE
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 
@@ -19,7 +20,7 @@ MakeFolder = Callable[..., Path]
 
 def _data(root: Path, **options: Any) -> Folder:
     defaults: dict[str, Any] = {
-        "batch_size": 4, "workers": 0, "balance": True, "limit": None, "val_share": 0.25, "test_share": 0.25,
+        "batch_size": 4, "workers": 0, "balance": list(LEVELS), "limit": None, "val_share": 0.25, "test_share": 0.25,
         "split_seed": 0, "max_unreadable": 0.05, "spec": PreprocessSpec(size=32), "augment": Pipeline(),
     }  # fmt: skip
     return Folder(root=str(root), **{**defaults, **options})
@@ -33,6 +34,14 @@ def _data(root: Path, **options: Any) -> Folder:
         ({"limit": 0}, "data.limit=0 is not at least 1"),
         ({"val_share": -0.1}, "data.val_share=-0.1"),
         ({"val_share": 0.5, "test_share": 0.5}, "leave nothing to train on"),
+        ({"balance": True}, r"data.balance=True is not a list .*: write data.balance=.label,dataset,method,video."),
+        ({"balance": None}, "data.balance=None is not a list"),
+        ({"balance": "label"}, "data.balance=label is not a list"),
+        (
+            {"balance": ["label", "videos"]},
+            r"data.balance: videos \(did you mean video\?\) is not one of label, dataset",
+        ),
+        ({"balance": ["label", "video", "label"]}, "data.balance names label twice"),
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -80,8 +89,35 @@ def test_training_draws_classes_and_methods_alike_unless_told_otherwise(
     methods = rows["method"].iloc[drawn].value_counts()
     assert abs(methods["real"] - len(drawn) / 2) <= 1
     assert abs(methods["rare"] - methods["common"]) <= 2
-    plain = _data(root, val_share=0.1, test_share=0.1, balance=False, batch_size=1).prepare()
+    plain = _data(root, val_share=0.1, test_share=0.1, balance=[], batch_size=1).prepare()
     assert sorted(int(batch["index"][0]) for batch in plain.train_dataloader()) == list(range(len(rows)))
+
+
+def test_training_draws_long_and_short_videos_alike(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path, groups=12, per_group=3, size=8, layout="csv")
+    table = pd.read_csv(root / "labels.csv")
+    # Of the first clip there are three frames, of the others one each.
+    table = table[table["original"].eq("o00") | table["file"].str.contains("_0_")]
+    table["video"] = table["original"] + table["label"].astype(str)
+    table["split"] = table["original"].map({"o10": "val", "o11": "test"}).fillna("train")
+    table.to_csv(root / "labels.csv", index=False)
+    for balance, expected in {("label", "video"): {1, 2}, ("label",): {3}}.items():
+        data = _data(root, balance=list(balance), manifest="labels.csv", batch_size=1).prepare()
+        rows = data.split("train")
+        drawn = [int(batch["index"][0]) for batch in data.train_dataloader()]
+        assert len(drawn) == len(rows) == 24
+        videos = rows["video"].iloc[drawn].value_counts()
+        assert set(videos[["o000", "o001"]]) <= expected
+        assert (rows["label"].iloc[drawn] == 1).sum() == 12
+
+
+def test_what_is_balanced_may_be_weighed(make_folder: MakeFolder, tmp_path: Path) -> None:
+    data = _data(make_folder(tmp_path, size=8), balance=["dataset"], batch_size=1).prepare()
+    data.rows["dataset"] = pd.array(["a", "b", "b"] * 8, dtype="string")
+    data.weights = {"a": 3.0}
+    rows = data.split("train")
+    drawn = rows["dataset"].iloc[[int(batch["index"][0]) for batch in data.train_dataloader()]].value_counts()
+    assert drawn["a"] == 0.75 * len(rows)
 
 
 def test_evaluation_sees_every_row_once_and_is_never_balanced(make_folder: MakeFolder, tmp_path: Path) -> None:

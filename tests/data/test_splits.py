@@ -1,8 +1,17 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from fakedet.data.splits import check_classes, complete_splits, limit_by_group, order_by_hash, split_by_group
+from fakedet.data.splits import (
+    check_classes,
+    complete_splits,
+    limit_by_group,
+    order_by_hash,
+    share_out,
+    split_by_group,
+)
 from fakedet.errors import UserError
 
 SHARES = {"val": 0.1, "test": 0.2}
@@ -95,6 +104,69 @@ def test_a_few_odd_groups_train_where_others_fill_the_splits() -> None:
     split_of = _groups(rows, split_by_group(rows, SHARES, 0))
     assert {split_of["r0"], split_of["f0"], split_of["f1"]} == {"train"}
     assert {split_of[f"p{number}"] for number in range(20)} == {"train", "val", "test"}
+
+
+def _shared_out(weights: dict[str, int], seed: int = 0, **options: Any) -> dict[str, int]:
+    """The weight of each split."""
+    split_of = share_out(weights, SHARES, seed, **options)
+    assert set(split_of) == set(weights)
+    return {
+        split: sum(weight for name, weight in weights.items() if split_of[name] == split)
+        for split in ("train", "val", "test")
+    }
+
+
+def test_units_meet_the_shares_in_any_order() -> None:
+    weights = {f"u{number}": 1 for number in range(100)}
+    assert _shared_out(weights) == {"train": 70, "val": 10, "test": 20}
+    assert share_out(dict(reversed(weights.items())), SHARES, 0) == share_out(weights, SHARES, 0)
+    assert share_out(weights, SHARES, 1) != share_out(weights, SHARES, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_uneven_units_come_close_to_the_shares(seed: int) -> None:
+    weights = {
+        f"u{number}": int(weight) for number, weight in enumerate(np.random.default_rng(seed).integers(1, 20, 60))
+    }
+    total, found = sum(weights.values()), _shared_out(weights, seed)
+    assert all(abs(found[split] - share * total) <= 10 for split, share in SHARES.items())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_giant_trains(seed: int) -> None:
+    found = _shared_out({"giant": 60} | {f"u{number}": 1 for number in range(40)}, seed)
+    assert found == {"train": 70, "val": 10, "test": 20}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_split_stays_empty_where_units_are_enough(seed: int) -> None:
+    assert min(_shared_out({"a": 90, "b": 1, "c": 1}, seed).values()) == 1
+    assert min(_shared_out({"a": 1, "b": 1, "c": 1, "d": 1}, seed).values()) == 1
+    assert _shared_out({"a": 1, "b": 1}, seed)["train"] >= 1
+
+
+def test_tied_units_stay_together() -> None:
+    weights = {f"u{number}": 1 for number in range(100)}
+    ties = {f"u{number}": {f"u{number ^ 1}": 1} for number in range(100)}
+    split_of = share_out(weights, SHARES, 0, ties)
+    # By chance 23 of the 50 pairs would be cut.
+    assert sum(split_of[f"u{number}"] != split_of[f"u{number + 1}"] for number in range(0, 100, 2)) <= 4
+    assert _shared_out(weights, ties=ties) == {"train": 70, "val": 10, "test": 20}
+
+
+def test_ties_lead_to_units_that_were_placed_before() -> None:
+    weights = {f"u{number}": 1 for number in range(100)}
+    ties = {name: {"before": 3} for name in ("u3", "u4")}
+    split_of = share_out(weights, SHARES, 0, ties, {"before": "val"})
+    assert split_of["u3"] == split_of["u4"] == "val"
+    assert "before" not in split_of
+
+
+def test_splits_of_few_tied_units_hold_two() -> None:
+    ring = {f"u{number}": {f"u{(number + step) % 9}": 1 for step in (1, 8)} for number in range(9)}
+    weights = dict.fromkeys(ring, 1)
+    assert _shared_out(weights)["val"] == 1
+    assert _shared_out(weights, ties=ring)["val"] == 2
 
 
 def test_given_splits_are_honoured() -> None:

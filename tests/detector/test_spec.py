@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.spec import FaceSpec, PreprocessSpec
 from fakedet.errors import UserError
 
 
 def test_json_gives_the_same_spec_back() -> None:
-    spec = PreprocessSpec(size=96, interpolation="bicubic", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+    face = FaceSpec(margin=1.0, finder="yunet", version="1")
+    spec = PreprocessSpec(face=face, size=96, interpolation="bicubic", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
     assert PreprocessSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
     assert spec != PreprocessSpec()
 
@@ -22,7 +23,9 @@ def test_it_cannot_change() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"crop": "centre"}, "crop='centre' is not known"),
+        ({"face": {"margin": 0.1}}, "margin=0.1 is not between"),
+        ({"face": {"finder": "mtcn"}}, "did you mean mtcnn"),
+        ({"face": {"fynder": "mtcnn"}}, "FaceSpec has no field fynder"),
         ({"size": 31}, "size=31 is not between 32 and 2048"),
         ({"size": 2049}, "size=2049"),
         ({"interpolation": "nearest"}, "not one of area, bilinear, bicubic"),

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,11 @@ from fakedet.data.images import Augment, Images, Item, Loader, TrainingImages
 from fakedet.data.quarantine import Quarantine
 from fakedet.data.sampling import RankSampler, TrainingSampler
 from fakedet.data.splits import check_classes, complete_splits, limit_by_group
-from fakedet.detector.spec import PreprocessSpec
-from fakedet.errors import UserError
+from fakedet.detector.spec import FaceSpec, PreprocessSpec
+from fakedet.errors import UserError, did_you_mean
 
 UNREADABLE = 0  # digest of a file that cannot be read
+LEVELS = ("label", "dataset", "method", "video")  # that training can be balanced by
 
 
 class DataModule(LightningDataModule):
@@ -31,7 +34,9 @@ class DataModule(LightningDataModule):
         batch_size: images of a step, on each device.
         workers: processes that load images; None takes half of the cores, from 1 to 8. Results do not
             depend on it.
-        balance: draw classes, and methods within a class, equally often in training.
+        balance: what training draws equally often, outermost first: values of `LEVELS`, each within the one
+            before. Frames of a long video then weigh no more than those of a short one. Where nothing is
+            known of a level (images have no `video`), it changes nothing. An empty list: every image once.
         limit: about so many images in all, for a quick try.
         val_share: share of groups for validation where the data has no such split of its own.
         test_share: the same for testing.
@@ -44,6 +49,10 @@ class DataModule(LightningDataModule):
     """
 
     rows: pd.DataFrame
+    crops: FaceSpec | None = None  # how the images were cut out of larger pictures, where it is known
+    protocol_name = "by group"  # how they are split, for reports
+    dropped: Mapping[str, int] = MappingProxyType({})  # reason -> rows that the protocol has no place for
+    weights: Mapping[str, float] = MappingProxyType({})  # how often a data set is drawn beside others, else 1
 
     def __init__(
         self,
@@ -51,7 +60,7 @@ class DataModule(LightningDataModule):
         root: str,
         batch_size: int,
         workers: int | None,
-        balance: bool,
+        balance: Sequence[str],
         limit: int | None,
         val_share: float,
         test_share: float,
@@ -81,7 +90,7 @@ class DataModule(LightningDataModule):
         self.root = Path(root)
         self.batch_size = batch_size
         self.workers = workers if workers is not None else min(8, max(1, (os.cpu_count() or 1) // 2))
-        self.balance = balance
+        self.balance = _checked_levels(balance)
         self.limit = limit
         self.shares = {"val": val_share, "test": test_share}
         self.split_seed = split_seed
@@ -105,11 +114,15 @@ class DataModule(LightningDataModule):
         """
         found = self.index()
         self.has_own_splits = "split" in found and bool((found["split"] == "test").any())
-        self.rows = manifest.complete(complete_splits(found, self.shares, self.split_seed))
+        self.rows = manifest.complete(self.divide(found))
         if self.limit is not None:
             self.rows = limit_by_group(self.rows, self.limit, self.split_seed)
         self.quarantine = Quarantine(len(self.rows), self.max_unreadable, self.quarantine_file)
         return self
+
+    def divide(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Give every row its split: those that the data came with, the others by a hash of the group."""
+        return complete_splits(found, self.shares, self.split_seed)
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered from 0."""
@@ -147,26 +160,21 @@ class DataModule(LightningDataModule):
         """Balanced, augmented batches; an incomplete last one is left out."""
         dataset, rows = self.training_images()
         sampler = TrainingSampler(
-            self._strata(rows),
-            len(rows),
+            self.levels(rows),
             seed=self.seed,
             batch_size=self.batch_size,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
+            weights={"dataset": self.weights},
         )
         if self._start is not None:
             sampler.start_at(*self._start)
         whole = len(sampler) >= self.batch_size
         return self._loader(dataset, sampler=sampler, drop_last=whole)
 
-    def _strata(self, rows: pd.DataFrame) -> list[list[NDArray[np.int64]]]:
-        if not self.balance:
-            return [[np.arange(len(rows))]]
-        keys = rows.assign(method=rows["method"].fillna("unknown"))
-        return [
-            [part.index.to_numpy(np.int64) for _, part in label_rows.groupby("method")]
-            for _, label_rows in keys.groupby("label")
-        ]
+    def levels(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The values that training is balanced by, a column for each level."""
+        return rows.reindex(columns=list(self.balance))
 
     def val_dataloader(self) -> Loader:
         """Every validation image once, in the manifest's order."""
@@ -200,3 +208,17 @@ class DataModule(LightningDataModule):
 
         with ThreadPoolExecutor(4) as pool:
             return np.fromiter(pool.map(digest, rows["path"].astype(str)), np.int64, len(rows))
+
+
+def _checked_levels(balance: Any) -> tuple[str, ...]:
+    if not isinstance(balance, list | tuple):
+        raise UserError(
+            f"data.balance={balance} is not a list of what to draw equally often: write "
+            f"data.balance=[{','.join(LEVELS)}] or a part of it, or data.balance=[] for every image once."
+        )
+    for position, name in enumerate(balance):
+        if name not in LEVELS:
+            raise UserError(f"data.balance: {name}{did_you_mean(name, LEVELS)} is not one of {', '.join(LEVELS)}.")
+        if name in balance[:position]:
+            raise UserError(f"data.balance names {name} twice.")
+    return tuple(balance)

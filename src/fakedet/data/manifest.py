@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -34,27 +35,35 @@ COLUMNS = {
     "phash": "string",
 }
 REQUIRED = ("path", "label", "dataset", "group", "split")
+# What a manifest has before a protocol gives it groups and splits.
+PREPARED = ("path", "label", "dataset", "method")
 
 
-def complete(rows: pd.DataFrame) -> pd.DataFrame:
+def complete(rows: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
     """Rows with all columns of the schema, in its order and types, sorted by path.
+
+    Args:
+        rows: any columns.
+        required: columns without which the rows are of no use.
 
     Raises:
         UserError: when a required value is missing, a label is neither 0 nor 1, a split is unknown,
             or a path stands twice; it names the first such row.
     """
-    absent = [name for name in REQUIRED if name not in rows]
+    absent = [name for name in required if name not in rows]
     if absent:
         raise UserError(f"The manifest lacks the column {', '.join(absent)}.")
-    for name in REQUIRED:
+    for name in required:
         missing = rows[name].isna()
         if missing.any():
             raise UserError(f"{int(missing.sum())} rows have no {name}; the first is {rows[missing].iloc[0]['path']}.")
     checks = {
         "a label other than 0 (real) and 1 (fake)": ~rows["label"].isin([REAL, FAKE]),
-        f"a split other than {', '.join(SPLITS)}": ~rows["split"].isin(SPLITS),
         "a path that stands twice": rows["path"].duplicated(),
     }
+    if "split" in rows:
+        unknown = rows["split"].notna() & ~rows["split"].isin(SPLITS)
+        checks[f"a split other than {', '.join(SPLITS)}"] = unknown
     for what, wrong in checks.items():
         if wrong.any():
             raise UserError(f"{int(wrong.sum())} rows have {what}; the first is {rows[wrong].iloc[0]['path']}.")
@@ -78,8 +87,8 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
     partial.replace(path)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a manifest written by `write_table`.
+def read(path: Path, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
+    """Read a manifest written by `write_table`; `required` as in `complete`.
 
     Raises:
         UserError: when the file is no Parquet table or not a manifest.
@@ -88,4 +97,4 @@ def read(path: Path) -> pd.DataFrame:
         rows = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a Parquet table: {error}.") from error
-    return complete(rows)
+    return complete(rows, required)

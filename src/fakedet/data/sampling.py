@@ -1,11 +1,16 @@
 """Which image comes when: balanced, seeded for each draw, the same whatever the number of workers."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
+
+Numbers = NDArray[np.int64]
+PARTS = 10**6  # what weights are rounded to: whole numbers make shares exact
 
 
 class Draw(NamedTuple):
@@ -16,40 +21,54 @@ class Draw(NamedTuple):
 
 
 class TrainingSampler(Sampler[Draw]):
-    """Draws an epoch of training images, the same share from every stratum.
+    """Draws an epoch of training images, the same share for every value of a level.
 
-    Each class gets the same number of draws, and within a class each method does. An image comes back
-    only after all others of its stratum had their turn, so balanced data is seen once an epoch.
-    Seeds belong to draws rather than workers: results do not depend on the number of workers, and no
-    two epochs or workers repeat each other's randomness.
+    The values of the first level are drawn equally often, those of the second within each value of the
+    first, and so on; an epoch has as many draws as there are rows. Shares are exact: where they cannot be
+    whole numbers, chance decides which values get one draw more. No image comes twice more than another of
+    its innermost value, so balanced data is seen once an epoch. Seeds belong to draws rather than workers:
+    results do not depend on the number of workers, and no two epochs or workers repeat each other's
+    randomness.
 
     Args:
-        strata: for each class, the row numbers of each of its methods.
-        length: draws of an epoch over all ranks.
+        levels: (rows, levels), outermost first; a missing value counts as a value. Without a column, every
+            row is drawn once.
         seed: the run's seed.
         batch_size: what `start_at` counts in.
         rank: this process among `world_size`; every rank draws equally often.
         world_size: number of processes.
+        weights: level -> value -> how often it is drawn beside others of its level, 1 if it is not named.
     """
 
     def __init__(
         self,
-        strata: list[list[NDArray[np.int64]]],
-        length: int,
+        levels: pd.DataFrame,
         *,
         seed: int,
         batch_size: int,
         rank: int,
         world_size: int,
+        weights: Mapping[str, Mapping[Any, float]] = MappingProxyType({}),
     ) -> None:
-        self.strata = strata
-        self.length = length // world_size
+        self.length = len(levels) // world_size
         self.seed = seed
         self.batch_size = batch_size
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
         self._start: tuple[int, int] | None = None
+        self._floors = []
+        parent, count = np.zeros(len(levels), np.int64), 1
+        for name in levels:
+            values, known = pd.factorize(levels[name], use_na_sentinel=False)
+            places, parent = np.unique(parent * len(known) + values, return_inverse=True)
+            weight = np.ones(len(known))
+            if chosen := weights.get(str(name)):
+                weight = np.array([chosen.get(value, 1.0) for value in known])
+            self._floors.append(_Floor(*np.divmod(places, len(known)), weight, count))
+            count = len(places)
+        self.rows = np.argsort(parent, kind="stable")
+        self._floors.append(_Floor(parent[self.rows], self.rows * 0, np.ones(1), count))
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before every epoch."""
@@ -65,12 +84,10 @@ class TrainingSampler(Sampler[Draw]):
     def __iter__(self) -> Iterator[Draw]:
         rng = np.random.default_rng((self.seed, self.epoch))
         count = self.length * self.world_size
-        parts = [
-            _cycle(rows, amount, rng)
-            for methods, share in zip(self.strata, _shares(count, len(self.strata), rng), strict=True)
-            for rows, amount in zip(methods, _shares(share, len(methods), rng), strict=True)
-        ]
-        order = rng.permutation(np.concatenate(parts))
+        draws = np.array([count])
+        for floor in self._floors:
+            draws = floor.deal(draws, rng)
+        order = rng.permutation(np.repeat(self.rows, draws))
         seeds = rng.integers(2**63, size=count)
         first = self._start[1] * self.batch_size if self._start and self._start[0] == self.epoch else 0
         mine = slice(self.rank, None, self.world_size)
@@ -78,14 +95,27 @@ class TrainingSampler(Sampler[Draw]):
             yield Draw(int(index), int(seed))
 
 
-def _shares(count: int, parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Whole numbers that differ by one at most and add up to `count`; chance decides who gets more."""
-    return np.bincount(rng.permutation(parts)[np.arange(count) % parts], minlength=parts).astype(np.int64)
+class _Floor:
+    """One level of the tree: `parent` (nodes,) in the level above, ascending, and `value` (nodes,) with a weight."""
 
+    def __init__(self, parent: Numbers, value: Numbers, weight: NDArray[np.float64], parents: int) -> None:
+        self.parent = parent
+        self.first = np.searchsorted(parent, np.arange(parents))
+        parts = np.ones(len(weight)) if np.ptp(weight) == 0 else np.rint(PARTS * weight / weight.sum())
+        self.parts = parts.astype(np.int64).clip(1)[value]
+        self.total = np.add.reduceat(self.parts, self.first)
 
-def _cycle(rows: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    rounds = -(-count // len(rows))
-    return np.concatenate([rng.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:count]
+    def deal(self, draws: Numbers, rng: np.random.Generator) -> Numbers:
+        """Draws (parents,) to draws (nodes,): systematic sampling of the nodes in random order."""
+        order = np.lexsort((rng.random(len(self.parent)), self.parent))
+        parts = self.parts[order]
+        ends = np.cumsum(parts)
+        ends -= (ends[self.first] - parts[self.first])[self.parent]
+        offset = rng.integers(self.total)[self.parent]
+        here, total = draws[self.parent], self.total[self.parent]
+        dealt = np.empty_like(parts)
+        dealt[order] = (ends * here + offset) // total - ((ends - parts) * here + offset) // total
+        return dealt
 
 
 class RankSampler(Sampler[int]):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -58,6 +59,62 @@ def split_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -
             start += count
         split_of.update(dict.fromkeys(names[start:], "train"))
     return rows["group"].astype(str).map(split_of)
+
+
+def share_out(
+    weights: Mapping[str, int],
+    shares: Mapping[str, float],
+    seed: int,
+    ties: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    placed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Give every unit a split, so that the weights come close to the shares and few ties are cut.
+
+    Units take turns in hash order; those heavier than the smallest split come before, the heaviest first.
+    A unit with ties goes where most of them are, times the room that is left there, which is the linear
+    greedy rule of Stanton & Kliot, "Streaming graph partitioning for large distributed graphs", KDD 2012;
+    one without goes where it fits and most is lacking. No split stays empty where there are units enough,
+    and where there are ties, none is too small for two units.
+
+    Args:
+        weights: of each unit by its name, above 0.
+        shares: wanted share of the weight for each split but `train`, which takes the rest.
+        seed: another seed, another order.
+        ties: unit -> other unit -> how strongly they should share a split, both ways.
+        placed: the splits of further units that `ties` names.
+
+    Returns:
+        The split of each unit.
+    """
+    total = sum(weights.values())
+    parts = {split: share for split, share in shares.items() if share > 0}
+    tied = len(weights) > 2 * len(parts) + 1 and any(name in ties for name in weights)
+    pair = 2 * total / len(weights) if tied else 0.0
+    wanted = {split: max(share * total, pair) for split, share in parts.items()}
+    wanted = {"train": max(total - sum(wanted.values()), pair), **wanted}
+    smallest = min(wanted.values())
+    order = sorted(order_by_hash(list(weights), seed), key=lambda name: -max(weights[name], smallest))
+    lacks = dict(wanted)
+    empty = set(wanted) if len(weights) >= len(wanted) else set()
+    split_of: dict[str, str] = {}
+
+    def suits(split: str) -> tuple[float, float, float]:
+        lack = lacks[split]
+        return pull.get(split, 0.0), lack / wanted[split] if lack >= weight else 0.0, lack
+
+    for left, name in zip(range(len(order), 0, -1), order, strict=True):
+        weight = weights[name]
+        pull: dict[str, float] = {}
+        for other, strength in ties.get(name, {}).items():
+            split = split_of.get(other, placed.get(other, ""))
+            if split:
+                pull[split] = pull.get(split, 0.0) + strength * max(lacks[split], 0.0) / wanted[split]
+        # In the splits' order, so that chance has no part where two suit alike.
+        choice = [split for split in wanted if split in empty] if left <= len(empty) else wanted
+        split_of[name] = chosen = max(choice, key=suits)
+        lacks[chosen] -= weight
+        empty.discard(chosen)
+    return split_of
 
 
 def complete_splits(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.DataFrame:

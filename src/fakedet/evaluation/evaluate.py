@@ -16,6 +16,7 @@ from fakedet.data import manifest
 from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.errors import UserError
 from fakedet.evaluation.latency import measure_latency
+from fakedet.evaluation.provenance import describe, doubts
 from fakedet.evaluation.report import most_confident_mistakes, write_report
 from fakedet.evaluation.scoring import choose_device, require_exact_fp32, score
 from fakedet.evaluation.summary import scored, summarise, table
@@ -116,12 +117,15 @@ def conclude(
         "model": card.options.get("model_name", card.model),
         "dataset": ", ".join(sorted(set(predictions["dataset"]))),
         "protocol": manifest.protocol_hash(data.rows),
+        "protocol_name": data.protocol_name,
         "leaked": leaked,
+        "doubts": doubts(card.preprocess.face, data),
         "splits": entries,
         "latency": measure_latency(network, card.preprocess, device),
     }
     manifest.write_table(predictions, run / "predictions.parquet")
-    detector = {"model": card.model, **card.options, **card.preprocess.to_json()}
+    spec = card.preprocess
+    detector = {"model": card.model, **card.options, **spec.to_json(), "face": describe(spec.face)}
     report = write_report(run, metrics, predictions, panels, detector=detector, environment=_environment(device))
     track_summary(trackers, metrics, file)
     console = Console()

@@ -1,6 +1,6 @@
 """95 % intervals by a bootstrap that draws whole groups, because images of one group are not independent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,10 @@ LEVEL = 0.95
 FEW_GROUPS = 10
 # Weights held at once, in images times resamples: 8 MB an array of float64, a dozen arrays.
 _CHUNK = 1_000_000
+# Narrower than this is rounding: the resamples were all the same.
+_ROUNDING = 1e-12
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,44 @@ class Intervals:
     dropped: int
 
 
+class Groups:
+    """Which images hang together, and how to draw them again.
+
+    Attributes:
+        codes: number of each image's group, from 0, (n,).
+        number: how many groups there are.
+        vary: whether every class that is there lies in two groups at least; else nothing is known about
+            how much it varies.
+    """
+
+    def __init__(self, labels: ArrayLike, groups: ArrayLike) -> None:
+        """Number the groups.
+
+        Args:
+            labels: 1 = fake, (n,).
+            groups: what an image shares with others (photograph, source video, person), (n,).
+
+        Raises:
+            UserError: for unequal lengths or an image without a group.
+        """
+        truth = np.asarray(labels)
+        self.codes, names = pd.factorize(pd.Series(np.asarray(groups, dtype=object)))
+        self.number = len(names)
+        if len(self.codes) != len(truth):
+            raise UserError(f"{len(self.codes)} groups do not fit {len(truth)} images.")
+        if (self.codes < 0).any():
+            missing = int((self.codes < 0).sum())
+            raise UserError(f"{missing} images have no group; every image needs one, if only its own.")
+        held = [np.bincount(self.codes[truth == label], minlength=self.number) > 0 for label in (0, 1)]
+        self._held = [groups for groups in held if groups.any()]
+        self.vary = bool(self._held) and all(groups.sum() > 1 for groups in self._held)
+
+    def draws(self, resamples: int, seed: int) -> Iterator[Floats]:
+        """The resamples of `draws` that have every class of the data, some at a time, (b, groups)."""
+        for drawn in draws(self.number, resamples, seed, images=len(self.codes)):
+            yield drawn[np.all([drawn @ groups > 0 for groups in self._held], axis=0)]
+
+
 def intervals(
     labels: ArrayLike,
     scores: ArrayLike,
@@ -52,8 +94,11 @@ def intervals(
     and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8; Field and Welsh,
     "Bootstrapping clustered data", JRSS B 2007). The percentiles are moved outwards for the number of
     groups (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 2015,
-    section 5.3), which matters below some fifty of them. Every class must lie in two groups at least, or
-    nothing is known about how much it varies and there is no interval.
+    section 5.3), which matters below some fifty of them.
+
+    There is no interval where it would be a number that knows nothing: where a class lies in fewer than
+    two groups, where the data do not give the metric, and where it comes out the same in all resamples. An
+    AUC of 1 is such a case: the data hold no pair in the wrong order that a resample could draw.
 
     Args:
         labels: 1 = fake, (n,).
@@ -66,31 +111,17 @@ def intervals(
     Raises:
         UserError: for NaN scores, other labels, unequal lengths or an image without a group.
     """
-    ranking = Ranking(labels, scores)
-    codes, names = pd.factorize(pd.Series(np.asarray(groups, dtype=object)))
-    if len(codes) != len(ranking):
-        raise UserError(f"{len(codes)} groups do not fit {len(ranking)} images.")
-    if (codes < 0).any():
-        raise UserError(f"{int((codes < 0).sum())} images have no group; every image needs one, if only its own.")
-    is_fake = np.asarray(labels) == 1
-    present = [members for members in (codes[is_fake], codes[~is_fake]) if len(members)]
-    if not present or any(len(np.unique(members)) < 2 for members in present):
+    clusters = Groups(labels, groups)
+    ranking = Ranking(labels, scores, clusters.codes)
+    if not clusters.vary:
         nothing = dict.fromkeys(TITLES, (float("nan"), float("nan")))
-        return Intervals(nothing, len(names), resamples, dropped=0)
-
-    # Which groups hold a class tells whether a resample has it.
-    holds = np.stack([np.bincount(members, minlength=len(names)) > 0 for members in present])
-    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in TITLES}
-    for drawn in draws(len(names), resamples, seed, images=len(ranking)):
-        complete = ((drawn @ holds.T.astype(np.float64)) > 0).all(axis=1)
-        for name, value in measure(ranking, drawn[complete][:, codes], threshold).items():
-            values[name].append(value)
-    kept = {name: np.concatenate(parts) for name, parts in values.items()}
-    bounds = {name: _bounds(sample, len(names)) for name, sample in kept.items()}
-    return Intervals(bounds, len(names), resamples, dropped=resamples - len(kept["accuracy"]))
+        return Intervals(nothing, clusters.number, resamples, dropped=0)
+    samples = collect(measure(ranking, drawn, threshold) for drawn in clusters.draws(resamples, seed))
+    bounds = {name: percentiles(sample, clusters.number) for name, sample in samples.items()}
+    return Intervals(bounds, clusters.number, resamples, dropped=resamples - len(samples["accuracy"]))
 
 
-def draws(groups: int, resamples: int, seed: int, images: int) -> Iterator[NDArray[np.float64]]:
+def draws(groups: int, resamples: int, seed: int, images: int) -> Iterator[Floats]:
     """How often each group is drawn: arrays (b, groups) whose rows sum to `groups`, `resamples` rows in all.
 
     Args:
@@ -107,11 +138,21 @@ def draws(groups: int, resamples: int, seed: int, images: int) -> Iterator[NDArr
         yield np.bincount(picks.ravel(), minlength=count * groups).reshape(count, groups).astype(np.float64)
 
 
-def _bounds(sample: NDArray[np.float64], groups: int) -> tuple[float, float]:
+def collect(parts: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """Values that came some at a time, name -> (resamples,)."""
+    kept: dict[str, list[Floats]] = {name: [] for name in TITLES}
+    for part in parts:
+        for name, values in part.items():
+            kept[name].append(values)
+    return {name: np.concatenate(values) for name, values in kept.items()}
+
+
+def percentiles(sample: Floats, groups: int) -> tuple[float, float]:
+    """The expanded percentiles of a metric's resamples, (resamples,); NaN where they do not vary."""
     defined = sample[~np.isnan(sample)]
     if not len(defined):
         return float("nan"), float("nan")
     # Plain percentiles are too narrow by sqrt((G - 1) / G) and by the normal in place of Student's t.
     tail = norm.cdf(t.ppf((1 - LEVEL) / 2, groups - 1) * np.sqrt(groups / (groups - 1)))
     low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)
+    return (float(low), float(high)) if high - low > _ROUNDING else (float("nan"), float("nan"))

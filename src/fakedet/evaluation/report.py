@@ -233,7 +233,8 @@ def _data(metrics: Mapping[str, Any]) -> dict[str, str]:
         f"of {entry['groups']:,} groups; unreadable: {entry['unreadable']:,}"
         for split, entry in metrics["splits"].items()
     }
-    protocol = f"{metrics['protocol']} (hash of which image has which label in which split and group)"
+    name = metrics.get("protocol_name", "")
+    protocol = f"{name}, {metrics['protocol']} (hash of which image has which label in which split and group)"
     return {"data set": canvas.printable(str(metrics["dataset"])), "protocol": protocol, **counts}
 
 

@@ -98,6 +98,7 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
     if metrics.get("leaked"):
         seen = f"{metrics['leaked']:,} of these images were trained on"
         lines.append(f"LEAK: {seen}, so no number here holds for new images.")
+    lines.extend(metrics.get("doubts", []))
     for split, entry in metrics["splits"].items():
         gap = scores.gap(split, entry["real"], entry["fake"])
         if gap:

@@ -18,14 +18,10 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = 
         False-positive rate, true-positive rate and threshold (score at or above it), each
         (levels + 1,), from (0, 0) at an infinite threshold to (1, 1). Empty when a class is missing.
     """
-    ranking = Ranking(labels, scores)
-    counts = ranking.counts(weights)
-    if not (counts.all_fakes > 0 and counts.all_reals > 0):
+    hits, false_alarms, thresholds = _points(labels, scores, weights)
+    if not (hits[-1] > 0 and false_alarms[-1] > 0):
         return _empty()
-    present = np.flatnonzero(np.diff(counts.reals + counts.fakes))
-    points = np.concatenate([[0], present + 1])
-    thresholds = np.concatenate([[np.inf], ranking.levels[present]])
-    return counts.reals[points] / counts.all_reals, counts.fakes[points] / counts.all_fakes, thresholds
+    return false_alarms / false_alarms[-1], hits / hits[-1], thresholds
 
 
 def pr_curve(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> tuple[Floats, Floats, Floats]:
@@ -40,15 +36,20 @@ def pr_curve(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = N
         Precision (levels + 1,), recall (levels + 1,) and threshold (levels,), by rising threshold; the
         last point is precision 1 at recall 0. Empty when a class is missing.
     """
+    hits, false_alarms, thresholds = (part[::-1] for part in _points(labels, scores, weights))
+    if not (hits[0] > 0 and false_alarms[0] > 0):
+        return _empty()
+    precisions = np.append(hits[:-1] / (hits[:-1] + false_alarms[:-1]), 1.0)
+    return precisions, hits / hits[0], thresholds[:-1]
+
+
+def _points(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
+    """Weight of fakes and of reals at or above each distinct score that has weight, the highest first."""
     ranking = Ranking(labels, scores)
     counts = ranking.counts(weights)
-    if not (counts.all_fakes > 0 and counts.all_reals > 0):
-        return _empty()
-    present = np.flatnonzero(np.diff(counts.reals + counts.fakes))[::-1]
-    hits, false_alarms = counts.fakes[present + 1], counts.reals[present + 1]
-    precisions = np.concatenate([hits / (hits + false_alarms), [1.0]])
-    recalls = np.concatenate([hits / counts.all_fakes, [0.0]])
-    return precisions, recalls, ranking.levels[present]
+    hits, false_alarms = counts.fakes[ranking.fakes_at], counts.reals[ranking.reals_at]
+    present = np.append(True, np.diff(hits + false_alarms) > 0)
+    return hits[present], false_alarms[present], np.append(np.inf, ranking.levels)[present]
 
 
 def _empty() -> tuple[Floats, Floats, Floats]:

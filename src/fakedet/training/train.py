@@ -1,6 +1,7 @@
 """The story of a training run: data, network, fit, and a report on what was learned."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 from fakedet.config import TrainConfig, check_keys, instantiate, preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
+from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.evaluation.evaluate import conclude
 from fakedet.evaluation.scoring import require_exact_fp32
@@ -70,11 +72,25 @@ def _build_data(config: TrainConfig, run: Path) -> DataModule:
         config.data, spec=spec, augment=augment, seed=config.seed, quarantine_file=run / "quarantine.csv"
     )
     data.prepare()
+    data.spec = _adopt_crops(data)
     duplicates = data.leave_out_duplicates()
     if duplicates:
         log.info("%d training images stand byte for byte in validation or test too and are left out", duplicates)
     data.check_trainable()
     return data
+
+
+def _adopt_crops(data: DataModule) -> PreprocessSpec:
+    """The detector cuts faces out as its training images were cut, which the prepared data knows best."""
+    wanted, crops = data.spec.face, data.crops
+    if crops is None:
+        return data.spec
+    if wanted is not None and replace(wanted, version=crops.version) != crops:
+        raise UserError(
+            f"preprocess.face is not how the images of {data.root} were cut out ({crops.to_json()}): leave it out, "
+            "or prepare the data again."
+        )
+    return replace(data.spec, face=crops)
 
 
 def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint.Card:
@@ -119,6 +135,9 @@ def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) ->
 
 
 def _describe(data: DataModule, network: Network, trainer: Trainer) -> None:
+    log.info("Protocol: %s", data.protocol_name)
+    for reason, count in data.dropped.items():
+        log.info("left out: %d images, %s", count, reason)
     for split in ("train", "val", "test"):
         rows = data.split(split)
         fakes = int((rows["label"] == 1).sum())

@@ -12,7 +12,7 @@ from fakedet.errors import UserError
 
 MakeFolder = Callable[..., Path]
 OPTIONS: dict[str, Any] = {
-    "batch_size": 4, "workers": 0, "balance": True, "limit": None, "val_share": 0.25, "test_share": 0.25,
+    "batch_size": 4, "workers": 0, "balance": ["label"], "limit": None, "val_share": 0.25, "test_share": 0.25,
     "split_seed": 0, "max_unreadable": 0.01, "spec": PreprocessSpec(size=32),
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Leaks between splits and shortcuts around the picture, in any manifest."""

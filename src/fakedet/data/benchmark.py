@@ -1,0 +1,186 @@
+"""What all published data sets share: a download that is scanned, a prepared folder that is read, a protocol."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from fakedet.data import manifest, prepared
+from fakedet.data.datamodule import DataModule
+from fakedet.data.protocols import PROTOCOLS
+from fakedet.detector.image import SUFFIXES as IMAGE_SUFFIXES
+from fakedet.errors import UserError, did_you_mean
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+SUFFIXES = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from and on what terms.
+
+    Attributes:
+        title: as its authors write it.
+        page: where it is asked for or fetched; it states the licence.
+        terms: what its licence allows, in a few words.
+        citation: the paper to cite.
+    """
+
+    title: str
+    page: str
+    terms: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How much of one part of a data set is there.
+
+    Attributes:
+        part: the part, for example `fake, Deepfakes, c23`.
+        wanted: files that it should hold.
+        found: files that it holds.
+        missing: names of missing files, where the data set tells names.
+    """
+
+    part: str
+    wanted: int
+    found: int
+    missing: Sequence[str] = ()
+
+
+@dataclass
+class Scan:
+    """What a download holds.
+
+    Attributes:
+        rows: one row a video or image, `path` relative to the download, with what the names say: `label`,
+            `method`, `source_clip`, `target_identity`, `source_identity`, `compression`, `mask`, `group` where
+            it is not the protocol's to say, and the official `split` (missing where it has none); `medium`
+            (`video` or `image`) where a data set holds both.
+        strange: files whose names do not follow the data set's rules, with the reason.
+    """
+
+    rows: pd.DataFrame
+    strange: dict[str, str] = field(default_factory=dict)
+
+
+class Benchmark(DataModule):
+    """Base of the published data sets; one subclass each, which says what it is and how its tree is read.
+
+    Training and evaluation read `root/manifest.parquet`, which `prepare.py` makes from the download. Image
+    sets may be read in place: without a manifest, `root` is the download itself.
+
+    Args:
+        root: the prepared folder.
+        raw: the download, for `prepare.py`.
+        split: the protocol: `official`, or `identity_disjoint`.
+        options: those of `DataModule`.
+    """
+
+    dataset: ClassVar[str]
+    source: ClassVar[Source]
+    medium: ClassVar[str]  # what a download's rows are: video or image
+    faces: ClassVar[bool] = True  # whether `prepare.py` cuts out faces unless it is told otherwise
+    both_classes: ClassVar[bool] = True  # whether it has reals of its own
+    names_people: ClassVar[bool] = True  # whether identities are known; else splits go by clip
+
+    def __init__(self, *, root: str, raw: str | None = None, split: str = "official", **options: Any) -> None:
+        super().__init__(root=root, **options)
+        if split not in PROTOCOLS:
+            raise UserError(f"data.split={split}{did_you_mean(split, PROTOCOLS)} is not one of {', '.join(PROTOCOLS)}.")
+        self.raw = None if raw is None else Path(raw)
+        self.protocol = split
+
+    @abstractmethod
+    def scan(self, raw: Path) -> Scan:
+        """Read the tree of a download.
+
+        Raises:
+            UserError: when the folder is not such a download; it names the level that was meant, if any.
+        """
+
+    def expectations(self, rows: pd.DataFrame, raw: Path) -> list[Expectation]:  # noqa: ARG002
+        """What the data set should hold against what a scan found; nothing where nobody says."""
+        return []
+
+    def index(self) -> pd.DataFrame:
+        """Rows of the prepared manifest, or of an image download read in place."""
+        if not self.root.is_dir():
+            raise UserError(f"data.root={self.root} is not a folder; {self._how_to_prepare()}.")
+        if (self.root / prepared.MANIFEST).is_file():
+            folder = prepared.Prepared.read(self.root)
+            if folder.dataset != self.dataset:
+                raise UserError(f"data.root={self.root} was prepared from {folder.dataset}, not from {self.dataset}.")
+            self.crops = folder.face
+            return manifest.read(self.root / prepared.MANIFEST, manifest.PREPARED)
+        if (self.root / prepared.JOURNAL).is_file():
+            raise UserError(f"data.root={self.root} is prepared in part; run the same prepare.py again to go on.")
+        if self.medium == "video" or self.faces:
+            raise UserError(f"data.root={self.root} holds no {prepared.MANIFEST}; {self._how_to_prepare()}.")
+        return self.scan_all(self.root).rows
+
+    def scan_all(self, raw: Path) -> Scan:
+        """`scan`, with the columns that all data sets fill alike, sorted by path.
+
+        Raises:
+            UserError: when a class is missing altogether, or as `scan` does.
+        """
+        if not raw.is_dir():
+            raise UserError(f"data.raw={raw} is not a folder.")
+        found = self.scan(raw)
+        rows = found.rows.sort_values("path", ignore_index=True) if len(found.rows) else found.rows
+        for label, kind in ((manifest.REAL, "real"), (manifest.FAKE, "fake")):
+            if rows.empty or (self.both_classes and not (rows["label"] == label).any()):
+                raise UserError(f"{raw} holds no {kind} {self.medium} of {self.source.title}: both classes are needed.")
+        rows = rows.assign(dataset=self.dataset)
+        if "medium" not in rows:
+            rows["medium"] = self.medium
+        clips = rows["medium"] == "video"
+        rows.loc[clips, "video"] = f"{self.dataset}/" + rows.loc[clips, "path"]
+        return Scan(rows, found.strange)
+
+    def divide(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Apply the protocol; rows that it has no place for are dropped and counted in `dropped`."""
+        division = PROTOCOLS[self.protocol](found, self.shares, self.split_seed)
+        self.dropped = division.dropped
+        self.protocol_name = f"{self.dataset} {division.name}"
+        return division.rows
+
+    def _how_to_prepare(self) -> str:
+        return f"make it with: python src/prepare.py data={self.dataset} data.raw=<the download> data.root={self.root}"
+
+
+def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
+    """Files with one of the suffixes at any depth, sorted; hidden ones are left out."""
+    wanted = tuple(suffixes)
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in wanted
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    )
+
+
+def check_level(raw: Path, is_level: Callable[[Path], bool], wanted: str) -> None:
+    """Refuse a folder that is not the wanted level of a download, and name the level that is.
+
+    Args:
+        raw: the given folder.
+        is_level: whether a folder is the right one.
+        wanted: what the right folder holds, for the sentence.
+
+    Raises:
+        UserError: when `raw` is not it.
+    """
+    if is_level(raw):
+        return
+    below = [folder for pattern in ("*", "*/*", "*/*/*") for folder in sorted(raw.glob(pattern)) if folder.is_dir()]
+    above = list(raw.resolve().parents)[:4]
+    meant = next((folder for folder in [*below, *above] if is_level(folder)), None)
+    hint = f"; did you mean {meant}?" if meant else "."
+    raise UserError(f"{raw} does not hold {wanted}{hint}")

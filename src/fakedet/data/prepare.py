@@ -1,0 +1,167 @@
+"""The story of a preparation: a download in; crops, a manifest and a coverage report out."""
+
+import csv
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from fakedet.config import PrepareConfig, check_keys, face_spec, instantiate
+from fakedet.data import coverage, manifest
+from fakedet.data.benchmark import Benchmark, Expectation
+from fakedet.data.extract import FORMATS, Extraction, Job
+from fakedet.data.journal import Journal
+from fakedet.data.prepared import MANIFEST, QUARANTINE, RECORD, Prepared
+from fakedet.data.workforce import work_off
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.video import Sampling
+from fakedet.errors import UserError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+_NAMES = 3  # missing files that are named
+
+
+def prepare(config: PrepareConfig) -> None:
+    """Cut the faces out of a download's videos or pictures, and write the manifest of the crops.
+
+    What is done is kept: the same command goes on where a killed one was, and adds what has been
+    downloaded since.
+
+    Raises:
+        UserError: for anything that the caller can mend; what was written before stays.
+    """
+    check_keys(config)
+    data = _data(config)
+    assert data.raw is not None
+    settings, extraction = _settings(config, data)
+    workers = _workers(config.workers)
+    scan = data.scan_all(data.raw)
+    _report_missing(data.expectations(scan.rows, data.raw))
+    jobs = [_job(data.raw, row) for row in scan.rows.to_dict("records")]
+    journal = Journal(data.root, settings)
+    try:
+        _prepare(journal, jobs, extraction, workers, settings)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"The disk of data.root={data.root} is full; make room and run the same command again: "
+                "it goes on where it stopped."
+            ) from error
+        raise UserError(f"{error.filename or data.root} cannot be written ({error.strerror}).") from error
+    finally:
+        journal.close()
+    _conclude(data, scan.rows, scan.strange, journal, settings)
+
+
+def _data(config: PrepareConfig) -> Benchmark:
+    data = instantiate(config.data, spec=PreprocessSpec())
+    if not isinstance(data, Benchmark):
+        raise UserError("This data set has no download to prepare; train on it as it is.")
+    if data.raw is None:
+        raise UserError(f"data.raw must be given: the folder with the download of {data.source.title}.")
+    raw, root = data.raw.resolve(), data.root.resolve()
+    if raw == root or root.is_relative_to(raw):
+        raise UserError(f"data.root={data.root} lies in the download; choose a folder outside of data.raw={data.raw}.")
+    return data
+
+
+def _settings(config: PrepareConfig, data: Benchmark) -> tuple[Prepared, Extraction]:
+    if config.picture_format not in FORMATS:
+        hint = did_you_mean(config.picture_format, FORMATS)
+        raise UserError(f"picture_format={config.picture_format}{hint} is not one of {', '.join(FORMATS)}.")
+    faces = data.faces if config.faces is None else config.faces
+    finder_file = None if config.finder_file is None else Path(config.finder_file)
+    face = face_spec(config.face, finder_file) if faces else None
+    sampling = Sampling.parse(config.frames)
+    assert data.raw is not None
+    extraction = Extraction(data.raw, data.root, sampling, face, finder_file, config.picture_format)
+    return Prepared(data.dataset, str(config.frames), face, config.picture_format), extraction
+
+
+def _workers(wanted: int | None) -> int:
+    if wanted is not None and wanted < 1:
+        raise UserError(f"workers={wanted} is not at least 1.")
+    return wanted or os.cpu_count() or 1
+
+
+def _job(raw: Path, row: dict[Any, Any]) -> Job:
+    mask = row.get("mask")
+    size = (raw / row["path"]).stat().st_size
+    return Job(row["path"], row["medium"], None if pd.isna(mask) else str(mask), size)
+
+
+def _report_missing(expectations: list[Expectation]) -> None:
+    lacking = [part for part in expectations if part.found < part.wanted]
+    for part in lacking:
+        names = ", ".join(part.missing[:_NAMES])
+        more = f" and {len(part.missing) - _NAMES} more" if len(part.missing) > _NAMES else ""
+        log.warning(
+            "missing: %s, %d of %d files are there%s", part.part, part.found, part.wanted, f" ({names}{more})" if names else ""
+        )
+    if expectations and not lacking:
+        log.info("The download is complete: %d files.", sum(part.found for part in expectations))
+
+
+def _prepare(journal: Journal, jobs: list[Job], extraction: Extraction, workers: int, settings: Prepared) -> None:
+    left = [job for job in jobs if journal.records.get(job.path, {}).get("size") != job.size]
+    if len(left) < len(jobs):
+        log.info("%d of %d files are done already.", len(jobs) - len(left), len(jobs))
+    for record in work_off(left, extraction, workers):
+        journal.add(record)
+    journal.finish(settings, (job.path for job in jobs))
+
+
+def _conclude(
+    data: Benchmark, rows: pd.DataFrame, strange: dict[str, str], journal: Journal, settings: Prepared
+) -> None:
+    records = [journal.records[path] for path in rows["path"]]
+    crops = [_row(row, crop) for row, record in zip(rows.to_dict("records"), records, strict=True)
+             for crop in record["crops"]]  # fmt: skip
+    with (data.root / QUARANTINE).open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "frame", "reason"])
+        writer.writerows(_quarantined(records, strange))
+    covered = coverage.count(rows, records)
+    report = coverage.write(data.root, data.source.title, covered, settings)
+    if not crops:
+        first = next(_quarantined(records, strange))
+        raise UserError(f"No crop came out of {data.raw}: of {first[0]}, for one, {first[2]}; see {report}.")
+    manifest.write_table(manifest.complete(pd.DataFrame(crops), manifest.PREPARED), data.root / MANIFEST)
+    (data.root / RECORD).write_text(settings.dump())
+    console = Console()
+    console.print(coverage.table(covered))
+    for warning in coverage.warnings(covered):
+        console.print(f"warning: {warning}", soft_wrap=True, highlight=False)
+    for name, path in {
+        "Manifest": data.root / MANIFEST,
+        "Coverage": report,
+        "Quarantine": data.root / QUARANTINE,
+    }.items():
+        console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
+    console.print(
+        f"\nNext:\n  python src/audit.py data={data.dataset} data.root={data.root}\n"
+        f"  python src/train.py data={data.dataset} data.root={data.root}",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+
+
+def _row(row: dict[Any, Any], crop: dict[str, Any]) -> dict[str, Any]:
+    """A crop's row: what its file's name says, and what was found in it."""
+    known = {name: row.get(name) for name in manifest.COLUMNS}
+    return {**known, "mask": None, **crop}
+
+
+def _quarantined(records: list[dict[str, Any]], strange: dict[str, str]) -> Iterator[tuple[str, int | str, str]]:
+    for record in records:
+        if record["error"] is not None:
+            yield record["path"], "", record["error"]
+        for frame, reason in record["lost"]:
+            yield record["path"], "" if frame is None else frame, reason
+    for path, reason in sorted(strange.items()):
+        yield path, "", reason

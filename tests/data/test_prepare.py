@@ -1,0 +1,259 @@
+"""Preparing through the real command's function, on miniature downloads in the real layouts."""
+
+import csv
+import hashlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import DictConfig
+from runs import prepare_here, start
+
+from fakedet.config import instantiate
+from fakedet.data import coverage, manifest, prepared
+from fakedet.data.miniatures import make_tree
+from fakedet.detector.face import crop
+from fakedet.detector.finders import open_finder
+from fakedet.detector.follow import follow
+from fakedet.detector.image import decode, preprocess
+from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.video import Sampling, read
+from fakedet.errors import UserError
+
+Compose = Callable[..., DictConfig]
+Trees = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Trees:
+    """`trees("celebdf")`: the miniature download, made once."""
+    made: dict[str, Path] = {}
+
+    def tree(name: str) -> Path:
+        if name not in made:
+            made[name] = make_tree(name, tmp_path_factory.mktemp("trees") / name)
+        return made[name]
+
+    return tree
+
+
+@pytest.fixture(scope="session")
+def whole(trees: Trees, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Celeb-DF prepared once, in one go; a test that changes it copies it."""
+    return prepare_here("celebdf", trees("celebdf"), tmp_path_factory.mktemp("whole") / "celebdf")
+
+
+def _files(root: Path) -> dict[str, str]:
+    return {
+        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(root.rglob("*"))
+        if file.is_file()
+    }
+
+
+def _quarantine(root: Path) -> dict[str, str]:
+    with (root / prepared.QUARANTINE).open(newline="") as stream:
+        return {row["path"]: row["reason"] for row in csv.DictReader(stream)}
+
+
+def test_every_crop_of_a_download_stands_in_the_manifest(trees: Trees, whole: Path) -> None:
+    raw = trees("celebdf")
+    rows = manifest.read(whole / prepared.MANIFEST, manifest.PREPARED)
+    videos = {f"celebdf/{file.relative_to(raw).as_posix()}" for file in raw.rglob("*.mp4")}
+    assert set(rows["video"]) == videos
+    assert len(rows) == 3 * len(videos)
+    for row in rows.to_dict("records"):
+        picture = decode(whole / row["path"])
+        assert picture.shape == (row["height"], row["width"], 3)
+        assert row["width"] == row["height"]
+        assert hashlib.sha256((whole / row["path"]).read_bytes()).hexdigest() == row["sha256"]
+    assert rows["mask"].isna().all()
+    assert set(rows.loc[rows["label"] == 0, "method"]) == {"real"}
+    assert {Path(path).suffix for path in rows["path"]} == {".png"}
+    counted = coverage.read(whole)
+    assert counted is not None
+    assert int(counted["faces"].sum()) == len(rows)
+    assert "data:image/png" in (whole / "coverage.html").read_text()
+
+
+def test_crops_fed_to_a_network_are_those_of_the_original_frame(trees: Trees, whole: Path) -> None:
+    rows = manifest.read(whole / prepared.MANIFEST, manifest.PREPARED)
+    record = prepared.Prepared.read(whole)
+    finder = open_finder("mtcnn")
+    assert record.face is not None
+    assert record.face.version == finder.version
+    video = str(rows["video"].iloc[0])
+    frames = list(read(trees("celebdf") / video.removeprefix("celebdf/"), Sampling.parse("3")))
+    faces = follow([finder.find(image) for _, image in frames])
+    spec = PreprocessSpec(size=64)
+    crops = rows[rows["video"] == video].to_dict("records")
+    for (index, image), face, row in zip(frames, faces, crops, strict=True):
+        assert face is not None
+        assert row["frame"] == index
+        expected = preprocess(crop(image, face, record.face), spec)
+        np.testing.assert_array_equal(preprocess(decode(whole / row["path"]), spec), expected)
+
+
+def test_a_killed_run_goes_on_and_ends_byte_for_byte_alike(trees: Trees, whole: Path, tmp_path: Path) -> None:
+    raw, root = trees("celebdf"), tmp_path / "killed"
+    command = [f"data.raw={raw}", f"data.root={root}", "data=celebdf", "frames=3", "workers=2"]
+    run = start("prepare", *command, folder=tmp_path)
+    journal = root / prepared.JOURNAL
+    deadline = time.monotonic() + 120
+    while not journal.is_file() or len(journal.read_text().splitlines()) < 4:
+        assert run.poll() is None, run.stdout.read() if run.stdout else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (root / prepared.MANIFEST).is_file()
+    assert len(journal.read_text().splitlines()) >= 4
+    prepare_here("celebdf", raw, root)
+    assert _files(root) == _files(whole)
+
+
+def test_a_second_run_has_nothing_to_do_and_changes_nothing(
+    trees: Trees, whole: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = _files(whole)
+    caplog.set_level("INFO")
+    prepare_here("celebdf", trees("celebdf"), whole)
+    count = len(list(trees("celebdf").rglob("*.mp4")))
+    assert f"{count} of {count} files are done already" in caplog.text
+    assert _files(whole) == before
+
+
+def test_what_is_downloaded_later_is_added(trees: Trees, whole: Path, tmp_path: Path) -> None:
+    raw, root = shutil.copytree(trees("celebdf"), tmp_path / "growing"), tmp_path / "prepared"
+    video = sorted((raw / "Celeb-synthesis").rglob("*.mp4"))[0]
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) // 2])
+    prepare_here("celebdf", raw, root)
+    assert video.name in " ".join(_quarantine(root))
+    video.write_bytes(data)
+    prepare_here("celebdf", raw, root)
+    assert _quarantine(root) == {}
+    assert _files(root) == _files(whole)
+
+
+def test_what_gives_no_crop_is_named_with_its_reason(
+    trees: Trees, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = shutil.copytree(trees("celebdf"), tmp_path / "spoiled")
+    empty, faceless = sorted((raw / "Celeb-real").rglob("*.mp4"))[:2]
+    empty.write_bytes(b"")
+    writer = cv2.VideoWriter(str(faceless), cv2.VideoWriter.fourcc(*"mp4v"), 25, (160, 120))
+    for _ in range(6):
+        writer.write(np.full((120, 160, 3), 127, np.uint8))
+    writer.release()
+    (empty.parent / "holiday.mp4").write_bytes(b"x")
+    root = prepare_here("celebdf", raw, tmp_path / "prepared")
+    named = {Path(path).name: reason for path, reason in _quarantine(root).items()}
+    assert set(named) == {empty.name, faceless.name, "holiday.mp4"}
+    assert named[faceless.name] == "no face found"
+    assert "warning: Faces were found in" in capsys.readouterr().out
+
+
+def test_masks_are_cut_at_the_same_place(trees: Trees, tmp_path: Path) -> None:
+    root = prepare_here("faceforensics", trees("faceforensics"), tmp_path / "prepared", "frames=1")
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    masked = rows[rows["mask"].notna()]
+    assert set(masked["method"]) >= {"Deepfakes", "FaceSwap"}
+    assert rows.loc[rows["label"] == 0, "mask"].isna().all()
+    for row in masked.to_dict("records"):
+        mask = decode(root / row["mask"])[..., 0]
+        assert mask.shape == (row["height"], row["width"])
+        # What was forged lies in the face, so in the middle half of the crop.
+        down, across = np.nonzero(mask > 127)
+        assert len(down) > 0
+        assert abs(down.mean() / row["height"] - 0.5) < 0.25
+        assert abs(across.mean() / row["width"] - 0.5) < 0.25
+
+
+def test_image_sets_keep_their_bytes(trees: Trees, tmp_path: Path) -> None:
+    raw = trees("genimage")
+    root = prepare_here("genimage", raw, tmp_path / "prepared")
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    assert len(rows) == 72
+    for path in rows["path"]:
+        assert (root / path).read_bytes() == (raw / path.removeprefix("crops/")).read_bytes()
+    assert prepared.Prepared.read(root).face is None
+
+
+def test_a_prepared_folder_may_be_moved(whole: Path, compose: Compose, tmp_path: Path) -> None:
+    root = shutil.copytree(whole, tmp_path / "moved")
+    config = compose("train", "data=celebdf", f"data.root={root}")
+    data = instantiate(config.data, spec=PreprocessSpec()).prepare()
+    assert data.crops == prepared.Prepared.read(whole).face
+    assert all((root / path).is_file() for path in data.rows["path"])
+
+
+@pytest.mark.parametrize("name", ["faceforensics", "dfd", "dfdc", "dfdc_preview"])
+def test_every_video_set_can_be_prepared_and_split(name: str, trees: Trees, compose: Compose, tmp_path: Path) -> None:
+    root = prepare_here(name, trees(name), tmp_path / "prepared", "frames=1")
+    for protocol in ("official", "identity_disjoint"):
+        shares = ["data.val_share=0.25", "data.test_share=0.25"]
+        config = compose("train", f"data={name}", f"data.root={root}", f"data.split={protocol}", *shares)
+        rows: pd.DataFrame = instantiate(config.data, spec=PreprocessSpec()).prepare().rows
+        assert set(rows["label"]) == {0, 1}
+        assert rows.groupby("video")["split"].nunique().max() == 1
+
+
+def _refused(message: str, raw: Path, root: Path, *overrides: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        prepare_here("celebdf", raw, root, *overrides)
+    assert "\n" not in str(error.value)
+
+
+def test_what_cannot_be_prepared_is_said_in_a_sentence(trees: Trees, tmp_path: Path) -> None:
+    raw, root = trees("celebdf"), tmp_path / "prepared"
+    _refused("did you mean ", raw.parent, root)
+    _refused("is not a folder", tmp_path / "nowhere", root)
+    _refused("lies in the download", raw, raw / "prepared")
+    _refused("did you mean png", raw, root, "picture_format=pngg")
+    _refused("did you mean mtcnn", raw, root, "face.finder=mtcn")
+    _refused("frames=", raw, root, "frames=some")
+    _refused("workers=0", raw, root, "workers=0")
+    assert not root.exists()
+
+
+def test_a_full_disk_loses_nothing(trees: Trees, whole: Path, tmp_path: Path) -> None:
+    raw, root = trees("celebdf"), tmp_path / "prepared"
+    target = root / next(name for name in _files(whole) if name.startswith("crops/"))
+    target.parent.mkdir(parents=True)
+    target.symlink_to("/dev/full")
+    _refused("is full; make room and run the same command again", raw, root)
+    target.unlink()
+    assert _files(prepare_here("celebdf", raw, root)) == _files(whole)
+
+
+def test_other_settings_in_the_same_folder_are_refused(trees: Trees, whole: Path) -> None:
+    _refused(r"face.margin=1.3, not 1.0", trees("celebdf"), whole, "face.margin=1.0")
+
+
+def test_a_folder_that_is_not_prepared_names_the_command(compose: Compose, tmp_path: Path) -> None:
+    config = compose("train", "data=celebdf", f"data.root={tmp_path}")
+    with pytest.raises(UserError, match=r"python src/prepare.py data=celebdf data.raw=<the download>"):
+        instantiate(config.data, spec=PreprocessSpec()).prepare()
+
+
+def test_the_command_prints_where_everything_lies(trees: Trees, tmp_path: Path) -> None:
+    run = start("prepare", "data=dfdc", f"data.raw={trees('dfdc')}", "data.root=out", "frames=1", folder=tmp_path)
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    assert "Manifest: out/manifest.parquet" in output
+    assert "python src/audit.py data=dfdc data.root=out" in output
+
+
+def test_a_wrong_argument_ends_with_a_sentence(tmp_path: Path) -> None:
+    run = start("prepare", "data=celebdf", "data.raw=/nowhere", "data.root=out", folder=tmp_path)
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 1
+    assert output.strip().splitlines()[-1] == "error: data.raw=/nowhere is not a folder."
