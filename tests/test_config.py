@@ -160,7 +160,7 @@ def test_parts_arrive_as_plain_python() -> None:
 def test_injected_objects_arrive_as_they_are() -> None:
     spec = PreprocessSpec(size=64)
     config = {"_target_": "fakedet.data.benchmarks.folder.Folder", "root": ".", "batch_size": 2, "workers": 0,
-              "balance": True, "limit": None, "val_share": 0.1, "test_share": 0.1, "split_seed": 0,
+              "balance": [], "limit": None, "val_share": 0.1, "test_share": 0.1, "split_seed": 0,
               "max_unreadable": 0.0}  # fmt: skip
     assert instantiate(config, spec=spec).spec is spec
 

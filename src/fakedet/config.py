@@ -36,7 +36,7 @@ class FaceConfig:
 class PreprocessConfig:
     """The twin of `PreprocessSpec` that Hydra can override; a model's YAML sets what its weights want."""
 
-    face: FaceConfig | None = None
+    face: Any = None  # null, or the fields of FaceConfig; OmegaConf cannot override an optional dataclass
     size: int = 224
     interpolation: str = "area"
     mean: list[float] = field(default_factory=lambda: list(PreprocessSpec.mean))
@@ -99,6 +99,9 @@ class EvaluateConfig:
 
     ckpt: str = MISSING
     data: dict[str, Any] | None = None
+    robustness: dict[str, Any] | None = None
+    shortcut: bool = True
+    explanations: int = 32
     split: str | None = None
     device: str = "auto"
     allow_leak: bool = False
@@ -122,7 +125,7 @@ class PrepareConfig:
 class AuditConfig:
     """What `src/audit.py` runs on."""
 
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] | None = None
     sample: int = 2000
     max_auc: float = 0.6
     seed: int = 0

@@ -32,9 +32,7 @@ def rows(root: Path) -> pd.DataFrame:
 
 
 def _training_loader(rows: pd.DataFrame, root: Path, workers: int, epochs: int) -> list[list[Batch]]:
-    fakes = rows["label"].to_numpy() == 1
-    strata = [[np.flatnonzero(~fakes)], [np.flatnonzero(fakes)]]
-    sampler = TrainingSampler(strata, len(rows), seed=0, batch_size=4, rank=0, world_size=1)
+    sampler = TrainingSampler(rows[["label"]], seed=0, batch_size=4, rank=0, world_size=1)
     dataset = TrainingImages(rows, root, SPEC, AUGMENT)
     quarantine = Quarantine(len(rows), 0.5, None)
     loader = Loader(dataset, quarantine, workers=workers, sampler=sampler, batch_size=4)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fakedet.data.benchmarks.folder import Folder
+from fakedet.detector.decision import Decision
 from fakedet.detector.image import decode, normalise, resize
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def data(make_folder: Callable[..., Path], tmp_path: Path) -> Folder:
     module = Folder(
-        root=str(make_folder(tmp_path / "images", groups=5, size=40)), batch_size=4, workers=0, balance=True,
+        root=str(make_folder(tmp_path / "images", groups=5, size=40)), batch_size=4, workers=0, balance=["label"],
         limit=None, val_share=0.0, test_share=0.0, split_seed=0, max_unreadable=0.5, spec=SPEC,
     )  # fmt: skip
     module.prepare()
@@ -33,7 +34,7 @@ def test_every_row_gets_the_score_of_its_own_image(data: Folder) -> None:
     rows = data.split("train")
     broken = rows["path"][3]
     (data.root / broken).write_bytes(b"no picture")
-    predictions = score(network, data, rows, CPU)
+    predictions = score(network, data, rows, CPU, Decision())
     assert predictions["path"].tolist() == rows["path"].tolist()
     for row in predictions.to_dict("records"):
         if row["path"] == broken:
@@ -53,9 +54,9 @@ def test_every_row_gets_the_score_of_its_own_image(data: Folder) -> None:
 def test_scores_do_not_depend_on_an_autocast_around_them(data: Folder) -> None:
     network = build("timm", model_name="test_resnet").eval()
     rows = data.split("train")
-    plain = score(network, data, rows, CPU)
+    plain = score(network, data, rows, CPU, Decision())
     with torch.autocast("cpu", torch.bfloat16):
-        around = score(network, data, rows, CPU)
+        around = score(network, data, rows, CPU, Decision())
     assert plain["logit"].tolist() == around["logit"].tolist()
 
 

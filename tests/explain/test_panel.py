@@ -21,7 +21,7 @@ SPEC = PreprocessSpec(size=64)
 @pytest.fixture
 def data(make_folder: Callable[..., Path], tmp_path: Path) -> Folder:
     module = Folder(
-        root=str(make_folder(tmp_path / "images", groups=6, size=80)), batch_size=4, workers=0, balance=True,
+        root=str(make_folder(tmp_path / "images", groups=6, size=80)), batch_size=4, workers=0, balance=["label"],
         limit=None, val_share=0.0, test_share=0.0, split_seed=0, max_unreadable=0.5, spec=SPEC,
     )  # fmt: skip
     module.prepare()

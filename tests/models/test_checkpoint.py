@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import resource
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,21 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 from runs import train_here
 
+from fakedet.detector.decision import Calibration, Decision, FittedOn
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.models import build, checkpoint
 from fakedet.models.checkpoint import Card, stamp
 
+DECISION = Decision(
+    calibration=Calibration("isotonic", knots=((-1.0, 0.1), (0.25, 0.1), (2.0, 0.9))),
+    threshold=0.7,
+    false_positive_rate=0.05,
+    band=(0.6, 0.8),
+    fitted_on=FittedOn(images=900, reals=400, groups=70, protocol="official split"),
+)
+QUIET = ("callbacks.progress=null", "callbacks.summary=null", "callbacks.panel=null")
+ONE_EPOCH = ("trainer.max_epochs=1", "data.batch_size=4", "callbacks=[default,ema]", *QUIET)
 PLAIN = (dict, list, tuple, str, int, float, bool, type(None), torch.Tensor)
 
 
@@ -53,6 +65,7 @@ def test_network_and_card_come_back_as_they_were(tmp_path: Path) -> None:
     assert card.protocol == "0123456789abcdef"
     assert card.trained_on.tolist() == [-5, 7]
     assert card.trained_on.dtype == np.int64
+    assert card.decision == Decision()
 
 
 def _strange(value: Any, where: str = "") -> list[str]:
@@ -63,9 +76,14 @@ def _strange(value: Any, where: str = "") -> list[str]:
     return [] if type(value) in PLAIN else [f"{where}: {type(value)}"]
 
 
-def test_a_training_writes_plain_values_alone(make_folder: Callable[..., Path], tmp_path: Path) -> None:
-    images = make_folder(tmp_path / "images", groups=12, size=40)
-    run = train_here(tmp_path / "run", images, "trainer.max_epochs=1", "data.batch_size=4", "callbacks=[default,ema]")
+@pytest.fixture(scope="module")
+def run(make_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of one epoch, by its run folder; its images lie beside it."""
+    folder = tmp_path_factory.mktemp("trained")
+    return train_here(folder / "run", make_folder(folder / "images", groups=12, size=40), *ONE_EPOCH)
+
+
+def test_a_training_writes_plain_values_alone(run: Path) -> None:
     for name in ("best.ckpt", "last.ckpt"):
         content = torch.load(run / "checkpoints" / name, weights_only=True)
         assert _strange(content) == []
@@ -73,8 +91,90 @@ def test_a_training_writes_plain_values_alone(make_folder: Callable[..., Path], 
             (pickled,) = [archive.read(inside) for inside in archive.namelist() if inside.endswith("data.pkl")]
         assert b"omegaconf" not in pickled
         assert b"fakedet.models" not in pickled.replace(b"fakedet.models.build", b"")
-        assert content["fakedet"]["data"]["root"] == str(images)
+        assert content["fakedet"]["data"]["root"] == str(run.parent / "images")
         assert "hyper_parameters" not in content
+
+
+def _unequal(one: Any, other: Any, where: str = "") -> list[str]:
+    """Places at which two checkpoints differ, in kind, order, memory layout or value."""
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return [] if one.stride() == other.stride() and one.dtype == other.dtype and one.equal(other) else [where]
+    if type(one) is not type(other) or not isinstance(one, dict | list | tuple):
+        return [] if one == other else [where]
+    names, others = (list(held) if isinstance(held, dict) else list(range(len(held))) for held in (one, other))
+    if names != others:
+        return [where]
+    return [found for name in names for found in _unequal(one[name], other[name], f"{where}.{name}")]
+
+
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
+def test_a_decision_is_added_and_everything_else_stays(name: str, run: Path, tmp_path: Path) -> None:
+    file = Path(shutil.copy(run / "checkpoints" / name, tmp_path / "copy.ckpt"))
+    before = torch.load(file, weights_only=True)
+    checkpoint.write_decision(file, DECISION)
+    after = torch.load(file, weights_only=True)
+    assert _unequal(before, after)
+    assert all(place.startswith(".fakedet.decision") for place in _unequal(before, after))
+    assert _strange(after) == []
+    assert checkpoint.load(file)[1].decision == DECISION
+    assert [found.name for found in tmp_path.iterdir()] == ["copy.ckpt"]
+
+
+def test_equal_decisions_give_equal_bytes(run: Path, tmp_path: Path) -> None:
+    contents = set()
+    for name in ("one.ckpt", "two.ckpt"):
+        file = Path(shutil.copy(run / "checkpoints" / "last.ckpt", tmp_path / name))
+        checkpoint.write_decision(file, DECISION)
+        contents.add(file.read_bytes())
+        checkpoint.write_decision(file, Decision(reason="another"))
+        assert file.read_bytes() not in contents
+        checkpoint.write_decision(file, DECISION)
+        contents.add(file.read_bytes())
+    assert len(contents) == 1
+
+
+def test_a_training_goes_on_from_a_checkpoint_with_a_decision(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "old")
+    checkpoint.write_decision(tmp_path / "old" / "checkpoints" / "last.ckpt", DECISION)
+    more = ("trainer.max_epochs=2", f"resume={tmp_path / 'old'}")
+    gone_on = train_here(tmp_path / "run", run.parent / "images", *ONE_EPOCH, *more)
+    first, second = (checkpoint.read(checkpoint.find(done, "last.ckpt"))["global_step"] for done in (run, gone_on))
+    assert second == 2 * first
+
+
+def test_a_checkpoint_from_before_decisions_is_unfitted_until_one_is_written(tmp_path: Path) -> None:
+    file = _write(tmp_path / "old.ckpt")
+    content = torch.load(file, weights_only=True)
+    del content["fakedet"]["decision"]
+    torch.save(content, file)
+    assert not checkpoint.load(file)[1].decision.fitted
+    checkpoint.write_decision(file, DECISION)
+    assert checkpoint.load(file)[1].decision == DECISION
+
+
+def test_a_decision_that_cannot_be_written_leaves_the_checkpoint_whole(tmp_path: Path) -> None:
+    file = _write(tmp_path / "best.ckpt")
+    content = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, limits[1]))
+    try:
+        with pytest.raises(
+            UserError, match=r"best\.ckpt cannot be written \(.*\); check the folder's rights"
+        ) as refused:
+            checkpoint.write_decision(file, DECISION)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(refused.value)
+    assert file.read_bytes() == content
+    assert [found.name for found in tmp_path.iterdir()] == ["best.ckpt"]
+
+
+def test_a_decision_is_written_into_nothing_but_our_checkpoints(tmp_path: Path) -> None:
+    file = tmp_path / "other.ckpt"
+    torch.save({"state_dict": {}}, file)
+    with pytest.raises(UserError, match="is a checkpoint of another program"):
+        checkpoint.write_decision(file, DECISION)
+    assert list(torch.load(file, weights_only=True)) == ["state_dict"]
 
 
 def test_a_folder_of_a_run_stands_for_its_checkpoint(tmp_path: Path) -> None:
@@ -172,6 +272,13 @@ def test_half_a_checkpoint_is_refused(share: float, tmp_path: Path) -> None:
         ({"preprocess": {"size": 3}}, "preprocess.size=3"),
         ({"preprocess": {"sighs": 3}}, "no field sighs"),
         ({"trained_on": [1, 2]}, "damaged"),
+        ({"decision": None}, "decision=None is not a mapping"),
+        ({"decision": {"threshold": 2}}, "decision.threshold=2 is not a number from 0 to 1"),
+        ({"decision": {"threshold": float("nan")}}, "decision.threshold=nan is not"),
+        ({"decision": {"threshold": torch.tensor(0.5)}}, r"decision.threshold=tensor\(0.5000\) is not"),
+        ({"decision": {"band": "all"}}, "decision.band='all' is not"),
+        ({"decision": {"calibration": {"method": "isotonic", "knots": [["a", 1]]}}}, "decision.knots='a' is not"),
+        ({"decision": {"verdict": "real"}}, "decision has no field verdict"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(changes: dict[str, Any], sentence: str, tmp_path: Path) -> None:

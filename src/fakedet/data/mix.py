@@ -107,7 +107,7 @@ class Mix(DataModule):
     def _rows(self, name: str, folder: Path) -> pd.DataFrame:
         rows = manifest.read(folder / prepared.MANIFEST, manifest.PREPARED)
         prefix = self._prefix(folder)
-        # Two sets may have called different groups alike; people and clips have their set in their names.
+        # Two folders may call different groups alike; people and clips that are named alike are taken for the same.
         return rows.assign(path=prefix + rows["path"], mask=prefix + rows["mask"], group=f"{name}/" + rows["group"])
 
 

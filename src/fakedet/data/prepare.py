@@ -102,7 +102,11 @@ def _report_missing(expectations: list[Expectation]) -> None:
         names = ", ".join(part.missing[:_NAMES])
         more = f" and {len(part.missing) - _NAMES} more" if len(part.missing) > _NAMES else ""
         log.warning(
-            "missing: %s, %d of %d files are there%s", part.part, part.found, part.wanted, f" ({names}{more})" if names else ""
+            "missing: %s, %d of %d files are there%s",
+            part.part,
+            part.found,
+            part.wanted,
+            f" ({names}{more})" if names else "",
         )
     if expectations and not lacking:
         log.info("The download is complete: %d files.", sum(part.found for part in expectations))

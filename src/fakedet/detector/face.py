@@ -158,10 +158,10 @@ def _aligned(image: NDArray[np.uint8], face: Face, margin: float, interpolation:
 
 
 def _window(image: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
-    rows = _mirrored(np.arange(top, top + height), image.shape[0])
-    columns = _mirrored(np.arange(left, left + width), image.shape[1])
     if 0 <= top <= image.shape[0] - height and 0 <= left <= image.shape[1] - width:
         return np.ascontiguousarray(image[top : top + height, left : left + width])
+    rows = _mirrored(np.arange(top, top + height), image.shape[0])
+    columns = _mirrored(np.arange(left, left + width), image.shape[1])
     return np.ascontiguousarray(image[rows[:, None], columns])
 
 

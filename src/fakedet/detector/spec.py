@@ -97,6 +97,8 @@ class PreprocessSpec:
         """The spec of such a dict; a key that is not a field is refused by name."""
         _check_fields(cls, values)
         face = values.get("face")
+        if face is not None and not isinstance(face, Mapping):
+            raise UserError(f"preprocess.face={face} is not null or of the form {{margin: 1.3, finder: mtcnn}}.")
         return cls(**{**values, "face": None if face is None else FaceSpec.from_json(face)})
 
 

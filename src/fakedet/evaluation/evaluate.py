@@ -1,7 +1,7 @@
 """The story of an evaluation: checkpoint and data in; predictions, numbers, pictures and report out."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,24 @@ import pandas as pd
 import torch
 from rich.console import Console
 
+from fakedet.augment.suite import Suite
 from fakedet.config import EvaluateConfig, check_keys, instantiate
 from fakedet.data import manifest
 from fakedet.data.datamodule import UNREADABLE, DataModule
+from fakedet.detector.decision import Decision
 from fakedet.errors import UserError
+from fakedet.evaluation.breakdown import breakdown
+from fakedet.evaluation.checks import Checks, run_checks
 from fakedet.evaluation.latency import measure_latency
+from fakedet.evaluation.levels import to_videos
 from fakedet.evaluation.provenance import describe, doubts
 from fakedet.evaluation.report import most_confident_mistakes, write_report
-from fakedet.evaluation.scoring import choose_device, require_exact_fp32, score
+from fakedet.evaluation.scoring import choose_device, decided, require_exact_fp32, score
 from fakedet.evaluation.summary import scored, summarise, table
 from fakedet.evaluation.tracked import track_curves, track_panel, track_summary
 from fakedet.explain.panel import choose_rows, explain_rows
 from fakedet.figures.panel import PanelItem
 from fakedet.metrics.curves import pr_curve, roc_curve
-from fakedet.metrics.scores import THRESHOLD
 from fakedet.models import checkpoint
 from fakedet.tracking import Tracker
 
@@ -43,7 +47,8 @@ def evaluate(config: EvaluateConfig) -> None:
     _, card = checkpoint.load(file)
     run = Path(config.run.dir)
     data = _find_data(config, card, run / "quarantine.csv")
-    split = config.split or ("test" if config.data is None or data.has_own_splits else "all")
+    has_test = config.data is None or _is_cut(config.data) or data.has_own_splits
+    split = config.split or ("test" if has_test else "all")
     rows = data.rows if split == "all" else data.split(split)
     if rows.empty:
         raise UserError(f"split={split} holds no image; choose train, val, test or all.")
@@ -53,16 +58,29 @@ def evaluate(config: EvaluateConfig) -> None:
             f"{len(leaked)} of these {len(rows)} images were trained on, the first is {leaked[0]}: choose split=test, "
             "or allow_leak=true for a score that means nothing for new images."
         )
-    conclude(run, file, data, (split,), choose_device(config.device), (), leaked=len(leaked))
+    checks = Checks(_suite(config), config.shortcut, config.explanations)
+    conclude(run, file, data, (split,), choose_device(config.device), (), leaked=len(leaked), checks=checks)
+
+
+def _suite(config: EvaluateConfig) -> Suite | None:
+    if config.explanations < 0:
+        raise UserError(f"explanations={config.explanations} is below 0.")
+    suite: Suite | None = None if config.robustness is None else instantiate(config.robustness)
+    return suite
 
 
 def _find_data(config: EvaluateConfig, card: checkpoint.Card, quarantine_file: Path) -> DataModule:
     section = dict(card.data if config.data is None else config.data)
-    if config.data is not None and config.split in (None, "all"):
+    if config.data is not None and config.split in (None, "all") and not _is_cut(section):
         # Nothing is to be split, so that a few groups are enough; splits that the data has are honoured.
         section |= {name: 0.0 for name in ("val_share", "test_share") if name in section}
     data: DataModule = instantiate(section, spec=card.preprocess, quarantine_file=quarantine_file)
     return data.prepare()
+
+
+def _is_cut(section: Mapping[str, Any]) -> bool:
+    """Whether the data is asked for with a protocol that cuts splits of its own."""
+    return section.get("split", "official") != "official"
 
 
 def _trained_on(data: DataModule, rows: pd.DataFrame, card: checkpoint.Card) -> list[str]:
@@ -78,6 +96,8 @@ def conclude(
     device: torch.device,
     trackers: Sequence[Tracker],
     leaked: int = 0,
+    decide: Callable[[pd.DataFrame], Decision] | None = None,
+    checks: Checks | None = None,
 ) -> dict[str, Any]:
     """Score splits with a checkpoint as a stranger would load it, and leave everything in the run folder.
 
@@ -92,26 +112,37 @@ def conclude(
         device: where the network runs.
         trackers: open ones.
         leaked: how many of the images the detector was trained on.
+        decide: gives the decision from the predictions of the split `val`; None takes the checkpoint's.
+        checks: what is asked beyond the score, of each split.
 
     Returns:
         What `metrics.json` holds.
     """
     network, card = checkpoint.load(file)
-    entries, tables, panels = {}, [], {}
-    step = int(checkpoint.read(file)["global_step"])
+    decision = card.decision
+    tables = {}
     for split in splits:
         rows = data.rows if split == "all" else data.split(split)
-        if rows.empty:
-            continue
-        predictions = score(network, data, rows, device)
-        tables.append(predictions.assign(split=split))
-        entries[split] = summarise(predictions)
+        if not rows.empty:
+            tables[split] = score(network, data, rows, device, decision).assign(split=split)
+    if decide is not None:
+        decision = decide(tables["val"])
+        tables = {split: decided(predictions, decision) for split, predictions in tables.items()}
+    entries, panels = {}, {}
+    step = int(checkpoint.read(file)["global_step"])
+    for split, predictions in tables.items():
+        entries[split] = analyse(predictions, decision.threshold)
         items = explain_rows(network, data, choose_rows(predictions, PANEL_COUNT, PANEL_SEED))
         panels[f"Grad-CAM, {split}"] = items
-        mistakes = most_confident_mistakes(scored(predictions), THRESHOLD)
-        panels[f"Most confident mistakes in pictures, {split}"] = explain_rows(network, data, mistakes)
+        mistakes = most_confident_mistakes(scored(predictions), decision.threshold)
+        panels[f"Most confident mistakes, {split}"] = explain_rows(network, data, mistakes)
         _track(trackers, split, predictions, entries[split], items, step)
-    predictions = pd.concat(tables, ignore_index=True)
+    checked = {} if checks is None else {
+        split: run_checks(checks, network, data, predictions, device, decision)
+        for split, predictions in tables.items()
+    }  # fmt: skip
+    predictions = pd.concat(tables.values(), ignore_index=True)
+    findings = [line for done in checked.values() for line in done.findings]
     metrics: dict[str, Any] = {
         "checkpoint": str(file),
         "model": card.options.get("model_name", card.model),
@@ -119,14 +150,20 @@ def conclude(
         "protocol": manifest.protocol_hash(data.rows),
         "protocol_name": data.protocol_name,
         "leaked": leaked,
-        "doubts": doubts(card.preprocess.face, data),
+        "checks": {split: done.metrics for split, done in checked.items()},
+        "doubts": [*findings, *doubts(card.preprocess.face, data), *decision.notes()],
+        "decision": {**decision.to_json(), "words": decision.describe()},
         "splits": entries,
         "latency": measure_latency(network, card.preprocess, device),
     }
     manifest.write_table(predictions, run / "predictions.parquet")
     spec = card.preprocess
     detector = {"model": card.model, **card.options, **spec.to_json(), "face": describe(spec.face)}
-    report = write_report(run, metrics, predictions, panels, detector=detector, environment=_environment(device))
+    sections = [section for done in checked.values() for section in done.sections]
+    environment = _environment(device)
+    report = write_report(
+        run, metrics, predictions, panels, detector=detector, environment=environment, checks=sections
+    )
     track_summary(trackers, metrics, file)
     console = Console()
     console.print(table(metrics))
@@ -138,6 +175,20 @@ def conclude(
     for name, path in {"Report": report, "Panels and figures": run / "figures", "Checkpoint": file}.items():
         console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
     return metrics
+
+
+def analyse(predictions: pd.DataFrame, threshold: float) -> dict[str, Any]:
+    """The numbers of one split: of its images; of its videos, where there are any; and of its parts.
+
+    Args:
+        predictions: one row an image, with `score` and `face_status`.
+        threshold: an image or a video is called fake above it.
+    """
+    entry = summarise(predictions, threshold)
+    if predictions["video"].notna().any():
+        entry["video"] = summarise(to_videos(predictions), threshold, level="video")
+    entry["parts"] = breakdown(scored(predictions), threshold)
+    return entry
 
 
 def _track(
@@ -152,8 +203,8 @@ def _track(
     curves = {}
     if min(entry["real"], entry["fake"]) > 0:
         curves = {"roc": roc_curve(rows["label"], rows["score"]), "pr": pr_curve(rows["label"], rows["score"])}
-    track_curves(trackers, f"best/{split}", curves, np.asarray(entry["confusion"]), step)
-    track_panel(trackers, f"best/{split}", items, step)
+    track_curves(trackers, f"best/{split}", curves, np.asarray(entry["confusion"]), step, entry["threshold"])
+    track_panel(trackers, f"best/{split}", items, step, entry["threshold"])
 
 
 def _environment(device: torch.device) -> dict[str, str]:

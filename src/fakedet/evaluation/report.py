@@ -15,6 +15,7 @@ import pandas as pd
 
 from fakedet.errors import UserError
 from fakedet.evaluation import summary
+from fakedet.evaluation.sections import decision_section, sections_of_parts
 from fakedet.figures import canvas
 from fakedet.figures.confusion import confusion_figure
 from fakedet.figures.curves import Curve, pr_figure, roc_figure
@@ -36,6 +37,7 @@ def write_report(
     *,
     detector: Mapping[str, object],
     environment: Mapping[str, object],
+    checks: Sequence[Section] = (),
 ) -> Path:
     """Write `metrics.json`, `figures/*.png` and `report.html` into a run folder.
 
@@ -49,6 +51,7 @@ def write_report(
         panels: heading -> pictures with their heat maps.
         detector: name -> value, such as the fields of the preprocessing.
         environment: name -> version of what ran.
+        checks: sections on what was asked beyond the score.
 
     Returns:
         The path of the page.
@@ -63,12 +66,15 @@ def write_report(
         for split in metrics["splits"]
     }
     drawn = {name: canvas.png(figure) for name, figure in _figures(metrics, rows).items()}
+    decision = decision_section(metrics, rows)
     title = f"{metrics['model']} on {metrics['dataset']}"
     sections = [
         Section("Numbers", [_numbers(metrics)], _how_to_read(metrics)),
         Section("Curves and scores", [Gallery([Picture(data, name) for name, data in drawn.items()])]),
+        decision,
+        *sections_of_parts(metrics),
+        *checks,
         *_panel_sections(panels, metrics),
-        *_mistake_sections(metrics, rows),
         Section("Speed", [Facts(_latency(metrics.get("latency")))]),
         Section("Data", [Facts(_data(metrics))]),
         Section("Detector", [Facts(_text({"checkpoint": metrics["checkpoint"], **detector}))]),
@@ -148,20 +154,19 @@ def _figures(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> di
 
 
 def _numbers(metrics: Mapping[str, Any]) -> Grid:
-    splits = metrics["splits"]
+    entries = summary.levels(metrics)
     rows = [
         [
             title,
-            *(summary.cell(entry["metrics"][name]).replace(", ", ",\N{NO-BREAK SPACE}") for entry in splits.values()),
+            *(summary.cell(entry["metrics"][name]).replace(", ", ",\N{NO-BREAK SPACE}") for entry in entries.values()),
         ]
         for name, title in TITLES.items()
     ]
     rows += [
-        [name.capitalize(), *(f"{entry[name]:,}" for entry in splits.values())]
+        [name.capitalize(), *(f"{entry[name]:,}" for entry in entries.values())]
         for name in ("images", "real", "fake", "groups", "unreadable")
     ]
-    header = ["Metric", *(f"{split} ({entry['level']} level)" for split, entry in splits.items())]
-    return Grid(header, rows)
+    return Grid(["Metric", *entries], rows)
 
 
 def _how_to_read(metrics: Mapping[str, Any]) -> str:
@@ -204,20 +209,6 @@ def _card(item: PanelItem, threshold: float) -> Picture:
     if item.remark:
         lines.append(item.remark)
     return Picture(data, f"{outcome}: picture and heat map", tuple(lines))
-
-
-def _mistake_sections(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> list[Section]:
-    sections = []
-    for split, table in rows.items():
-        mistakes = most_confident_mistakes(table, metrics["splits"][split]["threshold"])
-        lines = [
-            [canvas.printable(str(row["path"])), f"{row['score']:.3f}", "fake" if row["label"] else "real"]
-            for row in mistakes.to_dict("records")
-        ]
-        blocks = [Grid(["File", "Score", "Is"], lines, names_first=True)] if lines else []
-        text = "" if lines else "None: every image is on the right side of the threshold."
-        sections.append(Section(f"Most confident mistakes, {split}", blocks, text if table.size else "No image."))
-    return sections
 
 
 def _latency(latency: Mapping[str, Any] | None) -> dict[str, str]:

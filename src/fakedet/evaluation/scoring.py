@@ -6,6 +6,7 @@ import torch
 from rich.progress import Progress
 
 from fakedet.data.datamodule import DataModule
+from fakedet.detector.decision import Decision
 from fakedet.errors import UserError
 from fakedet.models.registry import Network
 
@@ -31,7 +32,9 @@ def require_exact_fp32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.device) -> pd.DataFrame:
+def score(
+    network: Network, data: DataModule, rows: pd.DataFrame, device: torch.device, decision: Decision
+) -> pd.DataFrame:
     """Score every row, in fp32.
 
     Args:
@@ -39,10 +42,11 @@ def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.
         data: loads the images; the unreadable ones go to its quarantine.
         rows: of its manifest, numbered from 0.
         device: where the network runs.
+        decision: what makes a probability of a logit.
 
     Returns:
-        The rows with `logit` and `score` (P(fake); missing where the image could not be read) and
-        `face_status` (`given`, or `unreadable`).
+        The rows with `logit`, `score` (calibrated P(fake)) and `verdict`, missing where the image could not
+        be read, and `face_status` (`given`, or `unreadable`).
     """
     network = network.to(device)
     logits = np.full(len(rows), np.nan)
@@ -54,8 +58,15 @@ def score(network: Network, data: DataModule, rows: pd.DataFrame, device: torch.
             logits[batch["index"].numpy()] = network(images).float().cpu().numpy()
             progress.update(task, advance=len(batch["index"]))
     readable = ~np.isnan(logits) | ~rows["path"].isin(data.quarantine.reasons).to_numpy()
-    return rows.assign(
-        logit=logits,
-        score=torch.from_numpy(logits).sigmoid().numpy(),
-        face_status=np.where(readable, "given", "unreadable"),
-    )
+    return decided(rows.assign(logit=logits, face_status=np.where(readable, "given", "unreadable")), decision)
+
+
+def decided(predictions: pd.DataFrame, decision: Decision) -> pd.DataFrame:
+    """Predictions whose `score` and `verdict` are those of a decision; where there is no logit, there is neither."""
+    logits = predictions["logit"].to_numpy(dtype="float64")
+    known = ~np.isnan(logits)
+    probabilities = np.full(len(logits), np.nan)
+    probabilities[known] = decision.probability(logits[known])
+    verdicts = pd.Series(pd.NA, index=predictions.index, dtype="string")
+    verdicts[known] = decision.verdict(probabilities[known])
+    return predictions.assign(score=probabilities, verdict=verdicts)

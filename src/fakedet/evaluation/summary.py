@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fakedet.errors import UserError
-from fakedet.evaluation.intervals import FEW_GROUPS, LEVEL, intervals
+from fakedet.evaluation.bootstrap import LEVEL, MIN_GROUPS
+from fakedet.evaluation.intervals import FEW_GROUPS, Intervals, intervals
 from fakedet.metrics import scores
 from fakedet.metrics.ranking import Ranking
 
@@ -37,7 +38,11 @@ def scored(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(
-    predictions: pd.DataFrame, threshold: float = scores.THRESHOLD, resamples: int = 1000, seed: int = 0
+    predictions: pd.DataFrame,
+    threshold: float = scores.THRESHOLD,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: str = "frame",
 ) -> dict[str, Any]:
     """The entry of one split under "splits" of `metrics.json`, of plain JSON types.
 
@@ -47,6 +52,7 @@ def summarise(
         threshold: an image is called fake above it.
         resamples: bootstrap resamples behind the intervals.
         seed: of the resamples.
+        level: what a row is: `frame`, or `video`.
 
     Returns:
         level, images, real, fake, groups, unreadable, threshold, metrics (name -> value, low, high, each
@@ -58,28 +64,45 @@ def summarise(
     """
     rows = scored(predictions)
     labels, values = rows["label"].to_numpy(), rows["score"].to_numpy(dtype="float64")
-    points = scores.measure(Ranking(labels, values), threshold=threshold)
-    spread = intervals(labels, values, rows["group"], threshold=threshold, resamples=resamples, seed=seed)
+    metrics, spread = plain_metrics(rows, threshold=threshold, resamples=resamples, seed=seed)
     fake = int((labels == 1).sum())
     return {
-        "level": "frame",
+        "level": level,
         "images": len(rows),
         "real": len(rows) - fake,
         "fake": fake,
         "groups": spread.groups,
         "unreadable": len(predictions) - len(rows),
         "threshold": float(threshold),
-        "metrics": {
-            name: {
-                "value": _plain(float(points[name])),
-                "low": _plain(spread.bounds[name][0]),
-                "high": _plain(spread.bounds[name][1]),
-            }
-            for name in scores.TITLES
-        },
+        "metrics": metrics,
         "confusion": scores.confusion(labels, values, threshold=threshold).astype(int).tolist(),
         "bootstrap": {"interval": LEVEL, "resamples": resamples, "dropped": spread.dropped},
     }
+
+
+def plain_metrics(
+    rows: pd.DataFrame, *, threshold: float, resamples: int, seed: int
+) -> tuple[dict[str, dict[str, float | None]], Intervals]:
+    """Every metric of scored rows with its interval, as plain JSON, and what the intervals were made from.
+
+    Args:
+        rows: `label`, `score` and `group`.
+        threshold: an image is called fake above it.
+        resamples: bootstrap resamples behind the intervals.
+        seed: of the resamples.
+    """
+    labels, values = rows["label"].to_numpy(), rows["score"].to_numpy(dtype="float64")
+    points = scores.measure(Ranking(labels, values), threshold=threshold)
+    spread = intervals(labels, values, rows["group"], threshold=threshold, resamples=resamples, seed=seed)
+    metrics = {
+        name: {
+            "value": _plain(float(points[name])),
+            "low": _plain(spread.bounds[name][0]),
+            "high": _plain(spread.bounds[name][1]),
+        }
+        for name in scores.TITLES
+    }
+    return metrics, spread
 
 
 def cell(entry: Mapping[str, float | None]) -> str:
@@ -103,8 +126,8 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         gap = scores.gap(split, entry["real"], entry["fake"])
         if gap:
             lines.append(gap)
-        if entry["images"] and entry["metrics"]["accuracy"]["low"] is None:
-            lines.append(f"{split}: no interval, because a class comes from fewer than two groups.")
+        if entry["images"] and all(metric["low"] is None for metric in entry["metrics"].values()):
+            lines.append(f"{split}: no interval, because a class comes from fewer than {MIN_GROUPS} groups.")
         elif entry["images"] and entry["groups"] < FEW_GROUPS:
             lines.append(
                 f"{split}: {entry['groups']} groups only; with fewer than {FEW_GROUPS} the true value lies "
@@ -118,22 +141,30 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def levels(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Heading -> entry of every split, first by image (`test, frame`), then by video where there are any."""
+    found = {}
+    for split, entry in metrics["splits"].items():
+        found[f"{split}, {entry['level']}"] = entry
+        if "video" in entry:
+            found[f"{split}, video"] = entry["video"]
+    return found
+
+
 def table(metrics: Mapping[str, Any]) -> Table:
     """The metrics of every split with their intervals, for the terminal.
 
     Args:
         metrics: what `metrics.json` holds: "splits" maps a split's name to what `summarise` gave.
     """
-    splits: Mapping[str, Mapping[str, Any]] = metrics["splits"]
+    splits = levels(metrics)
     caption = "\n".join([f"[low, high]: {100 * LEVEL:g} % interval, whole groups drawn again", *notes(metrics)])
     result = Table(caption=Text(caption), caption_justify="left")  # brackets in a str would be markup
     result.add_column("metric")
     for split in splits:
         result.add_column(split, justify="right")
     for name, title in scores.TITLES.items():
-        level = next((entry["level"] for entry in splits.values()), "frame")
-        shown = f"{title} ({level} level)" if name == "auc" else title
-        result.add_row(shown, *(cell(entry["metrics"][name]) for entry in splits.values()))
+        result.add_row(title, *(cell(entry["metrics"][name]) for entry in splits.values()))
     result.add_section()
     for name in ("images", "real", "fake", "groups", "unreadable"):
         result.add_row(name, *(f"{entry[name]:,}" for entry in splits.values()))

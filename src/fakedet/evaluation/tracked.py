@@ -20,6 +20,7 @@ def track_curves(
     curves: Mapping[str, tuple[NDArray[np.float64], ...]],
     confusion: NDArray[np.int64],
     step: int,
+    threshold: float = THRESHOLD,
 ) -> None:
     """Hand over ROC and precision-recall curves, where both classes are there, and the confusion matrix.
 
@@ -29,6 +30,7 @@ def track_curves(
         curves: `roc` (false-positive rate, true-positive rate, …) and `pr` (precision, recall, …), or neither.
         confusion: counts, (2, 2).
         step: the optimiser step.
+        threshold: that the confusion was counted at.
     """
     for tracker in trackers:
         if "roc" in curves:
@@ -43,10 +45,14 @@ def track_curves(
                 f"{split}/pr", recall, precision,
                 x_name="recall", y_name="precision", title=f"Precision-recall, {split}", step=step,
             )  # fmt: skip
-        tracker.log_figure(f"{split}/confusion", confusion_figure(confusion, f"{split}, threshold {THRESHOLD:g}"), step)
+        tracker.log_figure(
+            f"{split}/confusion", confusion_figure(confusion, f"{split}, threshold {threshold:.3g}"), step
+        )
 
 
-def track_panel(trackers: Iterable[Tracker], split: str, items: Sequence[PanelItem], step: int) -> None:
+def track_panel(
+    trackers: Iterable[Tracker], split: str, items: Sequence[PanelItem], step: int, threshold: float = THRESHOLD
+) -> None:
     """Hand over the Grad-CAM panel, as a table that can be sorted by score and as a picture."""
     if not items:
         return
@@ -56,7 +62,7 @@ def track_panel(trackers: Iterable[Tracker], split: str, items: Sequence[PanelIt
                 "file": item.name,
                 "label": "fake" if item.label else "real",
                 "score": item.score,
-                "outcome": item.outcome(THRESHOLD),
+                "outcome": item.outcome(threshold),
                 "picture": item.image,
                 "grad_cam": None if item.heat is None else overlay(item.image, item.heat),
             }
@@ -65,7 +71,7 @@ def track_panel(trackers: Iterable[Tracker], split: str, items: Sequence[PanelIt
     )
     for tracker in trackers:
         tracker.log_table(f"{split}/panel", table, step)
-        tracker.log_figure(f"{split}/panel_figure", panel_figure(items, THRESHOLD), step)
+        tracker.log_figure(f"{split}/panel_figure", panel_figure(items, threshold), step)
 
 
 def track_summary(trackers: Iterable[Tracker], metrics: Mapping[str, Any], ckpt: Path) -> None:

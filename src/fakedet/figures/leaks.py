@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from fakedet.figures import canvas
 
-NODES = 36  # more could not be read
-_LABELS = 24
+NODES = 24  # more could not be read
 _SPLITS = {"train": canvas.BLUE, "val": canvas.ORANGE, "test": canvas.VERMILION}
-_RADIUS = 0.06
+_WIDTH, _CELL, _RADIUS = 5.6, 0.78, 0.13  # inches: of the figure, for a circle with its label, of a circle
 _SEED = 0
+
+Node = tuple[str, str]
 
 
 def sharing_figure(graph: nx.Graph) -> Figure | None:
@@ -35,61 +36,71 @@ def sharing_figure(graph: nx.Graph) -> Figure | None:
     chosen = _largest(graph)
     if not chosen:
         return None
-    figure, axes = canvas.new(9.0, 6.4)
-    axes.set_axis_off()
-    axes.set_aspect("equal")
-    places = _places(graph.subgraph(chosen))
     drawn = graph.subgraph(chosen)
+    spaces = {entry["name"].rpartition(":")[0] for _, entry in drawn.nodes(data=True)}
+    prefix = f"{spaces.pop()}:" if len(spaces) == 1 else ""
+    places, height = _places(drawn)
+    figure, axes = canvas.new(_WIDTH, height + 0.7)
+    axes.set_axis_off()
+    axes.set(xlim=(0, _WIDTH), ylim=(-height, 0), aspect="equal")
     for one, other in drawn.edges:
-        axes.plot(*zip(places[one], places[other], strict=True), color="#c4c9cf", linewidth=0.8, zorder=1)
-    for number, node in enumerate(chosen):
+        axes.plot(*zip(places[one], places[other], strict=True), color="#d0d5da", linewidth=0.6, zorder=1)
+    for node in chosen:
         entry = graph.nodes[node]
         _pie(axes, places[node], entry["splits"])
-        if number < _LABELS:
-            x, y = places[node]
-            images = sum(entry["splits"].values())
-            text = f"{canvas.printable(str(entry['name']), 24)}\n{images:,} images"
-            axes.text(x, y - 1.35 * _RADIUS, text, ha="center", va="top", fontsize=6.5, parse_math=False, zorder=3)
+        x, y = places[node]
+        text = f"{canvas.printable(entry['name'].removeprefix(prefix), 16)}\n{sum(entry['splits'].values()):,}"
+        plain = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75}
+        axes.text(x, y - 1.2 * _RADIUS, text, ha="center", va="top", fontsize=7, parse_math=False, bbox=plain, zorder=3)
     present = {split for node in chosen for split, images in graph.nodes[node]["splits"].items() if images}
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colour, label=split)
         for split, colour in _SPLITS.items()
         if split in present
     ]
-    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize="small")
-    kinds = sorted({str(graph.nodes[node]["kind"]) for node in chosen})
-    count = f"the {len(chosen)} most connected of {len(graph):,}" if len(chosen) < len(graph) else f"{len(chosen)}"
-    axes.set_title(f"Shared between splits: {count} ({', '.join(kinds)})", fontsize="medium", loc="left")
-    axes.margins(0.08)
+    figure.legend(handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize="small")
+    kinds = " and ".join(sorted({f"{graph.nodes[node]['kind']}s" for node in chosen}))
+    count = f"{len(chosen)} of {len(graph):,}" if len(chosen) < len(graph) else f"{len(chosen)}"
+    title = f"Shared by splits: {count} ({kinds.replace('persons', 'people')}), with their numbers of images"
+    axes.set_title(title, fontsize="medium", loc="left")
     return figure
 
 
-def _largest(graph: nx.Graph) -> list[tuple[str, str]]:
+def _largest(graph: nx.Graph) -> list[Node]:
     """Nodes of the largest components, the most frequent first."""
-    chosen: list[tuple[str, str]] = []
-    for component in sorted(nx.connected_components(graph), key=lambda nodes: (-len(nodes), min(nodes))):
-        ranked = sorted(component, key=lambda node: (-sum(graph.nodes[node]["splits"].values()), node))
-        chosen += ranked[: NODES - len(chosen)]
-    return sorted(chosen, key=lambda node: (-sum(graph.nodes[node]["splits"].values()), node))
+
+    def rank(node: Node) -> tuple[int, Node]:
+        return -sum(graph.nodes[node]["splits"].values()), node
+
+    chosen: list[Node] = []
+    for component in _components(graph):
+        chosen += sorted(component, key=rank)[: NODES - len(chosen)]
+    return sorted(chosen, key=rank)
 
 
-def _places(graph: nx.Graph) -> dict[tuple[str, str], tuple[float, float]]:
-    """Components in cells of a grid, the larger ones in larger cells; the members of one by springs."""
-    components = sorted(nx.connected_components(graph), key=lambda nodes: (-len(nodes), min(nodes)))
-    places: dict[tuple[str, str], tuple[float, float]] = {}
+def _components(graph: nx.Graph) -> list[list[Node]]:
+    """The largest first; the same in every run."""
+    found = [sorted(nodes) for nodes in nx.connected_components(graph)]
+    return sorted(found, key=lambda nodes: (-len(nodes), nodes))
+
+
+def _places(graph: nx.Graph) -> tuple[dict[Node, tuple[float, float]], float]:
+    """Where each node lies and how high it all is, in inches: components beside one another."""
+    places: dict[Node, tuple[float, float]] = {}
     x = y = height = 0.0
-    for nodes in components:
-        side = 0.42 * np.sqrt(len(nodes))
-        if x > 0 and x + side > 2.9:
-            x, y, height = 0.0, y - height, 0.0
-        layout = nx.spring_layout(
-            graph.subgraph(sorted(nodes)), seed=_SEED, k=1.6 / np.sqrt(len(nodes)), iterations=200
-        )
-        for node, (across, down) in layout.items():
-            spread = 0.0 if len(nodes) == 1 else 0.42 * side
-            places[node] = (x + side / 2 + spread * float(across), y - side / 2 + spread * float(down))
-        x, height = x + side, max(height, side)
-    return places
+    for nodes in _components(graph):
+        down = _CELL * np.sqrt(len(nodes))
+        across = min(_WIDTH, _CELL * np.ceil(np.sqrt(len(nodes)) * 1.4) if len(nodes) > 1 else _CELL)
+        if x > 0 and x + across > _WIDTH:
+            x, y, height = 0.0, y + height, 0.0
+        layout = nx.spring_layout(graph.subgraph(nodes), seed=_SEED, k=2.0 / np.sqrt(len(nodes)), iterations=300)
+        points = np.array([layout[node] for node in nodes])
+        points = (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), 1e-9)
+        for node, (right, up) in zip(nodes, points, strict=True):
+            place = (x + _CELL / 2 + (across - _CELL) * right, -y - down + _CELL * 0.6 + (down - _CELL) * up)
+            places[node] = (float(place[0]), float(place[1]))
+        x, height = x + across, max(height, down)
+    return places, y + height
 
 
 def _pie(axes: Axes, place: tuple[float, float], images: Mapping[str, int]) -> None:

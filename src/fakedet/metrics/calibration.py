@@ -6,7 +6,7 @@ nothing has weight, or where a score lies outside [0, 1] and so is no probabilit
 
 import numpy as np
 
-from fakedet.metrics.ranked import ratio
+from fakedet.metrics.ranked import dot, ratio
 from fakedet.metrics.ranking import Counts, Floats
 
 BINS = 15
@@ -19,7 +19,7 @@ def brier(counts: Counts) -> Floats:
     the two classes' equal terms one is counted, as scikit-learn does.
     """
     fakes, reals = counts.ranking.squares
-    return _share(counts, np.vecdot(counts.fake_weights, fakes) + np.vecdot(counts.real_weights, reals))
+    return _share(counts, dot(counts.fake_weights, fakes) + dot(counts.real_weights, reals))
 
 
 def log_loss(counts: Counts) -> Floats:
@@ -29,7 +29,7 @@ def log_loss(counts: Counts) -> Floats:
     wrong with certainty costs 36.
     """
     fakes, reals = counts.ranking.logarithms
-    return _share(counts, np.vecdot(counts.fake_weights, fakes) + np.vecdot(counts.real_weights, reals))
+    return _share(counts, dot(counts.fake_weights, fakes) + dot(counts.real_weights, reals))
 
 
 def ece(counts: Counts) -> Floats:

@@ -23,11 +23,12 @@ from torchmetrics.classification import (
 )
 from torchmetrics.utilities.data import dim_zero_cat
 
-from fakedet.metrics import scores
+from fakedet.metrics import ranked, scores
+from fakedet.metrics.ranking import Ranking
 
 
 class BinaryEqualErrorRate(BinaryROC):
-    """EER of `fakedet.metrics.scores`: torchmetrics' definition, with equally near points told apart exactly.
+    """EER of `fakedet.metrics.ranked`: torchmetrics' definition, with equally near points told apart exactly.
 
     torchmetrics' own class compares rates in float32, so that the number of a small split could differ
     between the training log and the report.
@@ -36,7 +37,9 @@ class BinaryEqualErrorRate(BinaryROC):
     def compute(self) -> Tensor:  # type: ignore[override]
         """EER, float64 on the CPU, ()."""
         labels, preds = (dim_zero_cat(state).cpu() for state in (self.target, self.preds))
-        return torch.tensor(float(scores.eer(labels.numpy(), preds.double().numpy())), dtype=torch.float64)
+        return torch.tensor(
+            float(ranked.eer(Ranking(labels.numpy(), preds.double().numpy()).counts())), dtype=torch.float64
+        )
 
 
 class BinaryBalancedAccuracy(BinaryStatScores):
@@ -46,6 +49,10 @@ class BinaryBalancedAccuracy(BinaryStatScores):
         """Balanced accuracy, float64 on the CPU, (); NaN when a class is missing."""
         tp, fp, tn, fn = (count.cpu().double() for count in self._final_state())
         return (tp / (tp + fn) + tn / (tn + fp)) / 2
+
+
+# What is computed after every epoch, and a checkpoint may be chosen by; reports have all of `scores.TITLES`.
+WATCHED = ("auc", "ap", "eer", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def auc(counts: Counts) -> Floats:
     Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology 1982.
     """
     # Twice the area, on whole counts: exact below 2**53.
-    double = np.vecdot(counts.real_weights, _beaten_twice(counts, len(counts.ranking.reals)))
+    double = dot(counts.real_weights, _beaten_twice(counts, len(counts.ranking.reals)))
     return ratio(double, 2.0 * counts.all_fakes * counts.all_reals)
 
 
@@ -51,7 +51,7 @@ def average_precision(counts: Counts) -> Floats:
     called += hits
     # Images of weight 0 may head the ranking: nothing is called fake there, and the gain is 0.
     np.maximum(called, np.finfo(np.float64).tiny, out=called)
-    gains = np.vecdot(counts.fake_weights, np.divide(hits, called, out=hits))
+    gains = dot(counts.fake_weights, np.divide(hits, called, out=hits))
     return np.where(counts.all_reals > 0, ratio(gains, counts.all_fakes), np.nan)
 
 
@@ -89,6 +89,12 @@ def ratio(top: Floats, bottom: Floats, otherwise: float = np.nan) -> Floats:
     top, bottom = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     shape = np.broadcast_shapes(top.shape, bottom.shape)
     return np.divide(top, bottom, out=np.full(shape, otherwise), where=bottom > 0)
+
+
+def dot(weights: Floats, values: Floats) -> Floats:
+    """Sum of weights times values along the last dimension, () or (B,)."""
+    # Not by BLAS, whose threads cost more than they save here, and whose sums depend on their number.
+    return np.asarray(np.einsum("...i,...i->...", weights, values))
 
 
 def _next(counts: Counts, levels: Indices) -> Indices:

@@ -22,10 +22,12 @@ class Ranking:
         levels: the distinct scores, falling, float64, (levels,).
         fakes: scores of the fakes, falling, float64, (f,).
         reals: scores of the reals, falling, float64, (r,).
+        fake_groups: number of each fake's group, or of the image itself where there are no groups, (f,).
+        real_groups: the same of the reals, (r,).
         fakes_at: how many fakes score at or above the first k levels, k = 0 … levels, (levels + 1,).
         reals_at: the same of the reals.
-        real_levels: how many levels lie above each real's score, (r,).
-        fake_levels: the same of the fakes, (f,).
+        fake_levels: how many levels lie above each fake's score, (f,).
+        real_levels: the same of the reals, (r,).
         over_real: how many fakes score above each real, (r,).
         down_to_real: how many fakes score at or above each real, (r,).
         down_to_fake: how many fakes, and how many reals, score at or above each fake, two of (f,).

@@ -1,8 +1,10 @@
 """The checkpoint's format: Lightning's, stamped with what is needed to rebuild the detector from it alone."""
 
+import contextlib
+import os
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.models.registry import Network, build
@@ -31,6 +34,7 @@ class Card:
         data: the data section of the config that it was trained with.
         protocol: hash over the rows it was trained, validated and tested on.
         trained_on: sorted 64-bit digests of the training files, int64, (n,).
+        decision: what it says of a score; unfitted until `write_decision`.
     """
 
     model: str
@@ -39,6 +43,7 @@ class Card:
     data: Mapping[str, Any]
     protocol: str
     trained_on: NDArray[np.int64]
+    decision: Decision = field(default_factory=Decision)
 
 
 def stamp(checkpoint: dict[str, Any], card: Card) -> None:
@@ -51,7 +56,30 @@ def stamp(checkpoint: dict[str, Any], card: Card) -> None:
         "data": dict(card.data),
         "protocol": card.protocol,
         "trained_on": torch.from_numpy(card.trained_on),
+        "decision": card.decision.to_json(),
     }
+
+
+def write_decision(file: Path, decision: Decision) -> None:
+    """Put a decision into a checkpoint in place of the one it has; everything else stays as it is.
+
+    The file is the old one or the new one, whenever the process is killed; equal contents give equal bytes.
+
+    Raises:
+        UserError: when it is not a checkpoint of ours, or cannot be written.
+    """
+    checkpoint = read(file)
+    checkpoint[_KEY]["decision"] = decision.to_json()
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as stream:  # given a path, torch would write its name into the file
+            torch.save(checkpoint, stream)
+        partial.replace(file)
+    except (OSError, RuntimeError) as error:  # torch calls a full disk a RuntimeError
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{file} cannot be written ({reason}); check the folder's rights and space.") from error
 
 
 def find(place: Path, name: str = BEST) -> Path:
@@ -112,6 +140,7 @@ def load(file: Path) -> tuple[Network, Card]:
             data=dict(stored["data"]),
             protocol=str(stored["protocol"]),
             trained_on=stored["trained_on"].numpy(),
+            decision=Decision.from_json(stored["decision"]) if "decision" in stored else Decision(),
         )
         weights = {
             key.removeprefix(_PREFIX): value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
@@ -14,8 +15,10 @@ from omegaconf import OmegaConf
 from fakedet.config import TrainConfig, check_keys, instantiate, preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
+from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.evaluation.decision import fit_decision
 from fakedet.evaluation.evaluate import conclude
 from fakedet.evaluation.scoring import require_exact_fp32
 from fakedet.models import check_preprocess, checkpoint
@@ -56,8 +59,17 @@ def train(config: TrainConfig) -> None:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
         if trainer.is_global_zero:
             data.trainer = None  # what follows runs in this process alone
-            conclude(run, checkpoint.find(run), data, ("val", "test"), trainer.strategy.root_device, trackers)
+            file = checkpoint.find(run)
+            decide = partial(_decide, file, data.protocol_name)
+            conclude(run, file, data, ("val", "test"), trainer.strategy.root_device, trackers, decide=decide)
             _suggest(run)
+
+
+def _decide(file: Path, protocol: str, predictions: pd.DataFrame) -> Decision:
+    """Fit calibration and threshold on validation predictions, and keep them in the checkpoint."""
+    decision = fit_decision(predictions, protocol=protocol)
+    checkpoint.write_decision(file, decision)
+    return decision
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from fakedet.config import TrainConfig, instantiate
 from fakedet.errors import UserError, did_you_mean
-from fakedet.metrics.scores import TITLES
+from fakedet.metrics.collection import WATCHED
 
 # Validation and test are always fp32, which rules the `-true` kinds of half and double precision out.
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-MONITORS = ("val/loss", *(f"val/{name}" for name in TITLES))
+MONITORS = ("val/loss", *(f"val/{name}" for name in WATCHED))
 
 
 def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:

@@ -11,7 +11,7 @@ from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 
 OPTIONS: dict[str, Any] = {
-    "root": "prepared", "batch_size": 4, "workers": 0, "balance": True, "limit": None, "val_share": 0.1,
+    "root": "prepared", "batch_size": 4, "workers": 0, "balance": [], "limit": None, "val_share": 0.1,
     "test_share": 0.1, "split_seed": 0, "max_unreadable": 0.01, "spec": PreprocessSpec(size=32),
 }  # fmt: skip
 TRAINING = ["Celeb-real/id0_0000.mp4", "Celeb-synthesis/id1_id0_0003.mp4"]

@@ -11,7 +11,7 @@ from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 
 OPTIONS: dict[str, Any] = {
-    "root": "prepared", "batch_size": 4, "workers": 0, "balance": True, "limit": None, "val_share": 0.1,
+    "root": "prepared", "batch_size": 4, "workers": 0, "balance": [], "limit": None, "val_share": 0.1,
     "test_share": 0.1, "split_seed": 0, "max_unreadable": 0.01, "spec": PreprocessSpec(size=32),
 }  # fmt: skip
 REALS, FAKES = "original_sequences/actors/c23/videos", "manipulated_sequences/DeepFakeDetection/c23/videos"
@@ -93,9 +93,7 @@ def test_compressions_are_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["manipulated_sequences", "original_sequences/actors/c23/videos", "..", "../.."])
 def test_a_wrong_level_is_named(tmp_path: Path, given: str) -> None:
     raw = _tree(tmp_path / "here" / "dfd")
-    with pytest.raises(
-        UserError, match=rf"does not hold original_sequences/actors .*; did you mean .*{raw}\?"
-    ):
+    with pytest.raises(UserError, match=rf"does not hold original_sequences/actors .*; did you mean .*{raw}\?"):
         _scan((raw / given).resolve())
 
 

@@ -13,7 +13,7 @@ from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 
 OPTIONS: dict[str, Any] = {
-    "root": "prepared", "batch_size": 4, "workers": 0, "balance": True, "limit": None, "val_share": 0.1,
+    "root": "prepared", "batch_size": 4, "workers": 0, "balance": [], "limit": None, "val_share": 0.1,
     "test_share": 0.1, "split_seed": 0, "max_unreadable": 0.01, "spec": PreprocessSpec(size=32),
 }  # fmt: skip
 SPLITS = {"train": [("071", "054"), ("087", "081")], "val": [("720", "672")], "test": [("953", "974")]}
@@ -202,9 +202,7 @@ def test_strange_files_are_reported_with_their_reason(tmp_path: Path, name: str,
 )
 def test_a_wrong_level_is_named(tmp_path: Path, given: str) -> None:
     raw = _tree(tmp_path / "here" / "ffpp")
-    with pytest.raises(
-        UserError, match=rf"does not hold original_sequences/youtube .*; did you mean .*{raw}\?"
-    ):
+    with pytest.raises(UserError, match=rf"does not hold original_sequences/youtube .*; did you mean .*{raw}\?"):
         _scan((raw / given).resolve())
 
 

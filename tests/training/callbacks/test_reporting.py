@@ -30,7 +30,7 @@ def data(make_folder: Callable[..., Path], tmp_path: Path) -> Folder:
     bad = images / "val" / "real" / "g01_0.jpg"
     bad.write_bytes(bad.read_bytes()[:200])
     module = Folder(
-        root=str(images), batch_size=4, workers=0, balance=True, limit=None, val_share=0.1, test_share=0.1,
+        root=str(images), batch_size=4, workers=0, balance=["label"], limit=None, val_share=0.1, test_share=0.1,
         split_seed=0, max_unreadable=0.5, spec=SPEC, augment=lambda image, seed: image,
     )  # fmt: skip
     module.prepare()

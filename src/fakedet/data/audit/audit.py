@@ -65,6 +65,8 @@ def audit(config: AuditConfig, intervals: Intervals) -> None:
 
 
 def _check(config: AuditConfig) -> None:
+    if config.data is None:
+        raise UserError("data must be given: data=folder data.root=…, or another file of conf/data.")
     if config.sample < _LEAST_SAMPLE:
         raise UserError(f"sample={config.sample} is too few to look for shortcuts in; take {_LEAST_SAMPLE} at least.")
     if not 0.5 <= config.max_auc < 1:
@@ -81,5 +83,6 @@ def _table(name: str, found: list[Line]) -> Table:
         if line.part != part:
             table.add_section()
             part = line.part
-        table.add_row(line.what, Text(line.found), Text(line.verdict, _STYLES.get(line.verdict, "yellow")))
+        found_text = f"{line.found}: {line.examples}" if line.examples else line.found
+        table.add_row(line.what, Text(found_text), Text(line.verdict, _STYLES.get(line.verdict, "yellow")))
     return table

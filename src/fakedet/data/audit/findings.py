@@ -1,16 +1,17 @@
 """What an audit found, as lines of one table and one sentence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from fakedet.data import coverage
 from fakedet.data.audit.fingerprints import Fingerprints
-from fakedet.data.audit.leaks import FILE, PICTURE, Leak, Leaks
+from fakedet.data.audit.leaks import FILE, ONE_SPLIT, PICTURE, Leak, Leaks
+from fakedet.data.audit.properties import percent
 from fakedet.data.audit.shortcuts import TOGETHER, Shortcut
 from fakedet.data.splits import CLASS_NAMES
+from fakedet.figures import canvas
 
 FINDING, FINE, TOO_FEW, UNKNOWN = "finding", "fine", "too few to tell", "not known"
 _NAMED = 3  # examples in a sentence
@@ -27,6 +28,7 @@ class Line:
         found: a count, or an AUC with its interval.
         verdict: `FINDING`, `FINE`, `TOO_FEW` or `UNKNOWN`.
         says: a finding as a clause of a sentence; else empty.
+        examples: the first names of what was found.
     """
 
     part: str
@@ -34,6 +36,7 @@ class Line:
     found: str
     verdict: str
     says: str = ""
+    examples: str = ""
 
 
 def lines(
@@ -61,24 +64,49 @@ def verdict(name: str, images: int, groups: int, found: Sequence[Line]) -> str:
     if findings:
         more = f"; and {len(findings) - _SAID} more" if len(findings) > _SAID else ""
         return f"{name} has faults that a score would hide: {'; '.join(line.says for line in findings[:_SAID])}{more}."
-    doubts = sum(line.verdict == TOO_FEW for line in found)
-    too_few = f", but {doubts} properties have too few images to tell" if doubts else ""
-    return f"Neither a leak nor a shortcut was found in the {images:,} images ({groups:,} groups) of {name}{too_few}."
+    doubts = _doubts(found)
+    but = f", but {' and '.join(doubts)}" if doubts else ""
+    return f"Neither a leak nor a shortcut was found in the {images:,} images ({groups:,} groups) of {name}{but}."
+
+
+def _doubts(found: Sequence[Line]) -> list[str]:
+    """Why nothing found does not mean that nothing is there."""
+    doubts = []
+    unknown = [line for line in found if line.part == "leaks" and line.verdict == UNKNOWN]
+    if any(line.found == ONE_SPLIT for line in unknown):
+        doubts.append(ONE_SPLIT)
+    elif unknown:
+        doubts.append(f"its manifest names no {', no '.join(line.what.removeprefix('same ') for line in unknown)}")
+    few = sum(line.verdict == TOO_FEW for line in found)
+    if few:
+        doubts.append(f"of {few} propert{'ies' if few > 1 else 'y'} there are too few images to tell")
+    return doubts
 
 
 def _leak(leak: Leak) -> Line:
-    if not leak.known:
-        return Line("leaks", _title(leak), "not in the manifest", UNKNOWN)
+    if leak.unknown:
+        return Line("leaks", _title(leak), leak.unknown, UNKNOWN)
     if not leak.names:
         return Line("leaks", _title(leak), "0", FINE)
-    examples = ", ".join(leak.names[:_NAMED]) + (", …" if len(leak.names) > _NAMED else "")
+    examples = _examples(leak.names)
     if leak.kind in (FILE, PICTURE):
+        found = _count(leak.images, "image")
         how = "byte for byte" if leak.kind == FILE else "nearly the same"
-        says = f"{leak.images:,} images stand in two splits, {how} ({examples})"
-        return Line("leaks", _title(leak), f"{leak.images:,} images ({examples})", FINDING, says)
-    count = f"{len(leak.names):,} {leak.kind}{'s' if len(leak.names) > 1 else ''}"
-    says = f"{count} shared between splits, in {leak.images:,} images ({examples})"
-    return Line("leaks", _title(leak), f"{count} in {leak.images:,} images ({examples})", FINDING, says)
+        says = f"{found} of one split in another too, {how} ({examples})"
+    else:
+        where = f"in {_count(leak.images, 'image')}"
+        found = f"{len(leak.names):,} {where}"
+        says = f"{_count(len(leak.names), leak.kind)} in several splits, {where} of the later ones ({examples})"
+    return Line("leaks", _title(leak), found, FINDING, says, examples)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = {"person": "people"}.get(noun, f"{noun}s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join(canvas.printable(name, 80) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _title(leak: Leak) -> str:
@@ -91,15 +119,10 @@ def _edited(prints: Fingerprints, paths: Sequence[str]) -> Line:
         return Line("files", what, "no sha256 in the manifest", UNKNOWN)
     if not prints.edited:
         return Line("files", what, f"0 of {prints.checked:,} checked", FINE)
-    count = f"{len(prints.edited):,} of {prints.checked:,} checked files"
-    examples = ", ".join(paths[row] for row in prints.edited[:_NAMED])
-    return Line(
-        "files",
-        what,
-        f"{count} ({examples})",
-        FINDING,
-        f"{count} are not those that the manifest was made of ({examples})",
-    )
+    found = f"{len(prints.edited):,} of {prints.checked:,} checked"
+    examples = _examples([paths[row] for row in prints.edited])
+    says = f"{found} files are not those that the manifest was made of ({examples})"
+    return Line("files", what, found, FINDING, says, examples)
 
 
 def _shortcut(each: Shortcut) -> Line:
@@ -109,7 +132,7 @@ def _shortcut(each: Shortcut) -> Line:
 def auc_cell(each: Shortcut) -> str:
     """`AUC 0.731 [0.690, 0.770]`, as far as it is known."""
     if each.auc is None:
-        return f"{each.images:,} images"
+        return "too few groups"
     interval = "" if each.low is None or each.high is None else f" [{each.low:.3f}, {each.high:.3f}]"
     return f"AUC {each.auc:.3f}{interval}"
 
@@ -118,15 +141,10 @@ def _coverage(covered: pd.DataFrame) -> Line:
     shares = coverage.shares(covered)
     if len(shares) < len(CLASS_NAMES):
         return Line("coverage", "frames with a face", "one class only", UNKNOWN)
-    real, fake = (f"{shares[label]:.1%}" for label in CLASS_NAMES)
+    real, fake = (percent(shares[label], 1) for label in CLASS_NAMES)
     gap = shares.max() - shares.min()
     says = f"a face was found in {real} of the real frames but in {fake} of the fake ones"
     found = f"real {real}, fake {fake}"
     if gap > coverage.MAX_GAP:
         return Line("coverage", "frames with a face", found, FINDING, says)
     return Line("coverage", "frames with a face", found, FINE)
-
-
-def to_json(found: Sequence[Line]) -> list[Mapping[str, Any]]:
-    """Plain dicts."""
-    return [vars(line) for line in found]

@@ -107,10 +107,12 @@ def _first_bits(digest: bytes) -> int:
 
 
 def _require_files(data: DataModule) -> None:
-    missing = [path for path in data.rows["path"] if not (data.root / path).is_file()]
+    paths = data.rows["path"].tolist()
+    there = in_threads(lambda path: (data.root / path).is_file(), paths, "Looking for files")
+    missing = [path for path, found in zip(paths, there, strict=True) if not found]
     if missing:
         raise UserError(
-            f"{len(missing):,} of {len(data.rows):,} files of the manifest are not below data.root={data.root}, the "
+            f"{len(missing):,} of {len(paths):,} files of the manifest are not below data.root={data.root}, the "
             f"first is {missing[0]}: give the folder that the paths start from, or take these rows out."
         )
 

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -19,6 +18,9 @@ from fakedet.data.manifest import SPLITS
 # Kind -> columns of the manifest that name it.
 NAMED = {"video": ("video",), "person": ("target_identity", "source_identity"), "source clip": ("source_clip",)}
 FILE, PICTURE = "file", "near-duplicate picture"
+ONE_SPLIT = "there is one split only"
+_ROW, _OTHER = ("path", "split", "label"), ("other", "other_split", "other_label")
+_PAIR = (*_ROW, *_OTHER, "distance", "correlation", "same_file")
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,15 @@ class Leak:
 
     Attributes:
         kind: a key of `NAMED`, `FILE` or `PICTURE`.
-        known: whether the manifest says anything about this kind.
         names: what is shared, by name or path, the one with most images first.
         images: images that would have to go so that the first split with it keeps it alone.
+        unknown: why nothing can be said of this kind; empty where something can.
     """
 
     kind: str
-    known: bool = True
     names: list[str] = field(default_factory=list)
     images: int = 0
+    unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def find_leaks(data: DataModule, prints: Fingerprints, scratch: Path) -> Leaks:
         scratch: folder for a temporary file.
     """
     rows = data.rows
+    if len(rows["split"].unique()) == 1:
+        kinds = [Leak(kind, unknown=ONE_SPLIT) for kind in (*NAMED, FILE, PICTURE)]
+        return Leaks(kinds, pd.DataFrame(columns=_PAIR), nx.Graph())
     rank = np.array([SPLITS.index(split) for split in rows["split"]], np.int64)
     names = {kind: _names(rows, columns) for kind, columns in NAMED.items()}
     shared = {kind: _shared(named, rank) for kind, named in names.items()}
@@ -76,13 +81,10 @@ def find_leaks(data: DataModule, prints: Fingerprints, scratch: Path) -> Leaks:
 
 def _names(rows: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     """Columns `row` and `name`, one line for each name that an image bears."""
-    several = len(rows["dataset"].unique()) > 1
     parts = []
     for column in columns:
         known = rows[column].dropna()
-        # The same number in two data sets is not the same person; a video's name is unique by itself.
-        prefix = rows["dataset"].loc[known.index] + ":" if several and column != "video" else ""
-        parts.append(pd.DataFrame({"row": known.index.to_numpy(), "name": (prefix + known).astype(str)}))
+        parts.append(pd.DataFrame({"row": known.index.to_numpy(), "name": known.astype(str)}))
     return pd.concat(parts, ignore_index=True).drop_duplicates()
 
 
@@ -99,7 +101,7 @@ def _named_leak(kind: str, named: pd.DataFrame, shared: pd.DataFrame, rank: NDAr
     first = (shared.to_numpy() > 0).argmax(axis=1)
     late = rank[affected["row"]] > pd.Series(first, shared.index).reindex(affected["name"]).to_numpy()
     images = affected.loc[late, "row"].nunique()
-    return Leak(kind, bool(len(named)), list(shared.index), images)
+    return Leak(kind, list(shared.index), images, "" if len(named) else "not in the manifest")
 
 
 def _same_files(prints: Fingerprints, rank: NDArray[np.int64]) -> pd.DataFrame:
@@ -133,17 +135,17 @@ def _similar_pictures(data: DataModule, prints: Fingerprints, rank: NDArray[np.i
 
 def _picture_leak(kind: str, pairs: pd.DataFrame, rows: pd.DataFrame) -> Leak:
     names = rows["path"].iloc[pairs["row"].drop_duplicates()].tolist()
-    return Leak(kind, True, names, len(names))
+    return Leak(kind, names, len(names))
 
 
 def _described(pairs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    described: dict[str, Any] = {}
-    for side, prefix in (("row", ""), ("other", "other_")):
-        for column in ("path", "split", "label"):
-            described[prefix + column] = rows[column].iloc[pairs[side]].to_numpy()
-    return pd.DataFrame({**described, **pairs[["distance", "correlation", "same_file"]].to_dict("series")}).rename(
-        columns={"other_path": "other"}
-    )
+    described = pairs.copy()
+    for side, names in (("row", _ROW), ("other", _OTHER)):
+        chosen = rows.iloc[pairs[side]]
+        described = described.assign(
+            **{name: chosen[column].to_numpy() for name, column in zip(names, _ROW, strict=True)}
+        )
+    return described[list(_PAIR)]
 
 
 def _graph(names: Mapping[str, pd.DataFrame], shared: Mapping[str, pd.DataFrame]) -> nx.Graph:

@@ -16,7 +16,6 @@ from PIL import Image, JpegImagePlugin
 
 from fakedet.data.audit.progress import in_threads
 from fakedet.data.datamodule import DataModule
-from fakedet.data.prepared import RECORD
 from fakedet.detector.face import FaceFinder, choose
 from fakedet.detector.finders import open_finder
 from fakedet.detector.image import ImageError, decode
@@ -29,9 +28,9 @@ _SAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0", -1: "other"}
 _YES_NO = {True: "present", False: "absent"}
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 0) -> str:
     """A share as `62 %`."""
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.{digits}f} %"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def properties(data: DataModule, rows: pd.DataFrame) -> pd.DataFrame:
         UserError: when too many pictures are unreadable.
     """
     # What `prepare.py` cut out has its face box in pixels of the picture that it was cut from.
-    known = [None] * len(rows) if (data.root / RECORD).is_file() else [_corners(row) for row in rows.itertuples()]
+    known = [_corners(row) if data.crops is None else None for row in rows.itertuples()]
     paths = rows["path"].tolist()
     finders = threading.local()
 

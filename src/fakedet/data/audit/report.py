@@ -1,6 +1,7 @@
 """The page of an audit, and the same as JSON and CSV."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def write_report(run: Path, audit: Audit, data: DataModule) -> Path:
         "shortcuts": [asdict(each) for each in audit.shortcuts],
         "coverage": None if audit.covered is None else audit.covered.to_dict("records"),
     }
-    (run / "audit.json").write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+    (run / "audit.json").write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     sections = [
         Section("What was looked at", [_overview(audit.lines)]),
         *_leak_sections(audit.leaks, data.root),
@@ -117,20 +118,20 @@ def _text(value: Any) -> str:
 
 
 def _overview(lines: Sequence[Line]) -> Grid:
-    return Grid(
-        ["Looked at", "Found", "Verdict"], [[line.what, canvas.printable(line.found), line.verdict] for line in lines]
-    )
+    """All lines; properties that are no finding are counted alone, for they have a table of their own."""
+    counted = [line for line in lines if line.part == "shortcuts" and line.what != TOGETHER and line.verdict != FINDING]
+    rows = [[line.what, line.found, line.verdict] for line in lines if line not in counted]
+    for verdict, number in Counter(line.verdict for line in counted).items():
+        rows.append(["other properties", f"{number}", verdict])
+    return Grid(["Looked at", "Found", "Verdict"], rows)
 
 
 def _leak_sections(leaks: Leaks, root: Path) -> Iterator[Section]:
     shared = [leak for leak in leaks.kinds if leak.names]
     if not shared:
         return
-    rows = [
-        [leak.kind, f"{len(leak.names):,}", f"{leak.images:,}", canvas.printable(", ".join(leak.names[:_NAMES]), 300)]
-        for leak in shared
-    ]
-    blocks: list[Block] = [Grid(["Shared", "How many", "Images to take out", "The first"], rows)]
+    named = {leak.kind: canvas.printable(", ".join(leak.names[:_NAMES]), 600) for leak in shared}
+    blocks: list[Block] = [Facts(named)]
     figure = sharing_figure(leaks.graph)
     if figure is not None:
         blocks.append(Gallery([Picture(canvas.png(figure), "what is shared, as a graph")]))

