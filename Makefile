@@ -1,6 +1,6 @@
 # `make help` lists the commands. Every command sets the environment up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test eval lint format requirements sample-trees bench-train bench-prepare clean
+.PHONY: help setup train test eval lint format requirements sample-trees bench-train bench-prepare bench-evaluate clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ bench-train: $(READY) ## train.py's loop against a bare PyTorch loop, and how lo
 
 bench-prepare: $(READY) ## crops from videos against a loop that only decodes and finds faces: args=/folder/with/videos
 	$(BIN)/python scripts/bench_prepare.py $(args)
+
+bench-evaluate: $(READY) ## time and memory of the bootstrap; args=--coverage: how often its intervals hold
+	$(BIN)/python scripts/bench_evaluate.py $(args)
 
 sample-trees: $(READY) ## miniature downloads of every data set, to try the commands on: dir=… names the folder
 	$(BIN)/python scripts/sample_trees.py $(or $(dir),outputs/sample-trees)

@@ -17,7 +17,7 @@ from fakedet.entry import explain, is_mendable, with_resumed_overrides
 from fakedet.errors import UserError
 
 SOURCE = Path(__file__).parents[1] / "src"
-COMMANDS = ("train", "evaluate", "compare")
+COMMANDS = ("train", "evaluate", "compare", "prepare", "audit")
 HEAVY = {"torch", "lightning", "wandb", "albumentations", "pandas", "matplotlib", "torchvision", "cv2", "numpy"}
 
 
@@ -66,7 +66,7 @@ def test_help_says_what_it_does_and_gives_examples(command: str, tmp_path: Path)
     assert len(examples) >= 3
     if command == "train":
         assert "model: efficientnet_b0" in text
-        assert "data: folder, sample" in text
+        assert "celebdf" in text
 
 
 def test_the_examples_of_help_compose(tmp_path: Path, compose: Callable[..., DictConfig]) -> None:

@@ -112,7 +112,7 @@ class EvaluateConfig:
 class PrepareConfig:
     """What `src/prepare.py` runs on."""
 
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] | None = None
     frames: str = "32"
     faces: bool | None = None
     face: FaceConfig = field(default_factory=FaceConfig)

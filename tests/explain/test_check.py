@@ -33,17 +33,23 @@ class Mirror(nn.Module):
         return images.flip(2, 3)
 
 
-def red_detector(*, lost: bool = False, size: int = 4) -> Network:
-    """Its logit rises with how many cells of `size` pixels are plainly red, and only with that."""
-    cells = nn.Conv2d(3, 1, size, stride=size)
-    body = nn.Sequential(Mirror() if lost else nn.Identity(), nn.Sequential(cells, nn.ReLU()), nn.AdaptiveAvgPool2d(1))
-    body.extend([nn.Flatten(), nn.Linear(1, 1)])
-    with torch.no_grad():
-        cells.weight.copy_(torch.tensor([1.0, -0.5, -0.5])[None, :, None, None].expand_as(cells.weight) / size**2)
-        cells.bias.fill_(-0.4)
-        body[-1].weight.fill_(150.0)
-        body[-1].bias.fill_(-3.0)
+def detector(cells: nn.Conv2d, weight: float, bias: float, first: nn.Module | None = None) -> Network:
+    """What the cells find, averaged over the picture, times a weight, plus a bias."""
+    linear = nn.Linear(1, 1)
+    nn.init.constant_(linear.weight, weight)
+    nn.init.constant_(linear.bias, bias)
+    features = nn.Sequential(cells, nn.ReLU())
+    body = nn.Sequential(first or nn.Identity(), features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
     return Network(body, stages=[["1"]], head=["4"], cam_layer="1").eval()
+
+
+def red_detector(*, lost: bool = False, size: int = 4, floor: float = 0.4) -> Network:
+    """Its logit rises with how many cells of `size` pixels are redder than `floor`, and only with that."""
+    cells = nn.Conv2d(3, 1, size, stride=size)
+    red = torch.tensor([1.0, -0.5, -0.5])[None, :, None, None]
+    cells.weight = nn.Parameter(red.expand_as(cells.weight) / size**2)
+    cells.bias = nn.Parameter(torch.tensor([-floor]))
+    return detector(cells, 150.0, -3.0, Mirror() if lost else None)
 
 
 def interval(values: NDArray[np.float64], groups: Sequence[Any]) -> tuple[float, float]:
@@ -96,18 +102,19 @@ def test_maps_of_the_evidence_beat_random_ones(honest: dict[str, Any]) -> None:
     assert honest["images"] == 16  # the fakes, all of them found
     assert honest["notes"] == []
     deletion, insertion = honest["deletion"], honest["insertion"]
-    assert deletion["difference"]["high"] < -0.1
-    assert insertion["difference"]["low"] > 0.1
+    for other in ("random", "usual"):
+        assert deletion[f"minus_{other}"]["high"] < -0.1
+        assert insertion[f"minus_{other}"]["low"] > 0.1
     for curves in (deletion, insertion):
-        for kind in ("gradcam", "random"):
+        for kind in ("gradcam", "random", "usual"):
             assert curves[kind]["area"]["low"] < curves[kind]["area"]["value"] < curves[kind]["area"]["high"]
     assert deletion["gradcam"]["mean"][0] > 0.9
     assert deletion["gradcam"]["mean"][2] < 0.1  # the square is a ninth of the picture
     assert insertion["gradcam"]["mean"][0] < 0.1
     assert insertion["gradcam"]["mean"][2] > 0.9
-    for kind in ("gradcam", "random"):
-        assert deletion[kind]["mean"] == pytest.approx(insertion[kind]["mean"][::-1], abs=1.0)
+    for kind in ("gradcam", "random", "usual"):
         assert deletion[kind]["mean"][0] == pytest.approx(insertion[kind]["mean"][-1])
+        assert deletion[kind]["mean"][-1] == pytest.approx(insertion[kind]["mean"][0])
 
 
 def test_maps_of_the_evidence_lie_on_the_mask(honest: dict[str, Any]) -> None:
@@ -119,19 +126,22 @@ def test_maps_of_the_evidence_lie_on_the_mask(honest: dict[str, Any]) -> None:
         assert part["energy"]["value"] > 0.8
         assert part["iou"]["value"] > 0.7
         assert part["energy"]["chance"] == pytest.approx((21 / 64) ** 2, abs=0.02)
-        assert part["energy"]["difference"]["low"] > 0.6
+        assert part["energy"]["minus_chance"]["low"] > 0.6
+        assert part["energy"]["minus_usual"]["low"] > 0.5
     assert honest["overlap_all"]["images"] == 16
 
 
 def test_maps_that_are_wrong_on_purpose_are_found_out(data: Folder) -> None:
     found = check(red_detector(lost=True), data)
     assert found["images"] == 16
-    assert found["deletion"]["difference"]["value"] > -0.02
-    assert found["insertion"]["difference"]["value"] < 0.02
+    for other in ("random", "usual"):
+        assert found["deletion"][f"minus_{other}"]["value"] > -0.02
+        assert found["insertion"][f"minus_{other}"]["value"] < 0.02
     for measure in ("pointing", "energy", "iou"):
         part = found["overlap_all"][measure]
         assert part["value"] < 0.3
-        assert part["difference"]["value"] < 0.1
+        assert part["minus_chance"]["value"] < 0.1
+        assert part["minus_usual"]["value"] < 0.1
 
 
 def test_the_same_seed_gives_the_same_numbers_as_plain_json(data: Folder, honest: dict[str, Any]) -> None:
@@ -145,17 +155,12 @@ def test_the_same_seed_gives_the_same_numbers_as_plain_json(data: Folder, honest
 
 
 def test_maps_of_zeros_are_counted_and_no_better_than_random(data: Folder) -> None:
-    network = red_detector()
-    with torch.no_grad():
-        network.body[-1].weight.fill_(-150.0)  # red now speaks for real, and nothing for fake
-        network.body[-1].bias.fill_(3.0)
-    network.body[1][1] = nn.Identity()  # so that every cell has a value that Grad-CAM's ReLU takes away
-    with torch.no_grad():
-        network.body[1][0].weight.zero_()
-        network.body[1][0].bias.fill_(0.001)
-    found = check(network, data, count=12)
+    cells = nn.Conv2d(3, 1, 4, stride=4)
+    nn.init.zeros_(cells.weight)
+    cells.bias = nn.Parameter(torch.tensor([0.01]))
+    found = check(detector(cells, -150.0, 3.0), data, count=12)  # fake always, and nothing speaks for it
     assert (found["images"], found["zero_maps"]) == (12, 12)
-    assert found["deletion"]["difference"]["value"] == pytest.approx(0, abs=1e-6)
+    assert found["deletion"]["minus_random"]["value"] == pytest.approx(0, abs=1e-6)
     assert found["overlap_all"]["zero_maps"] == found["overlap_all"]["images"] > 0
     assert {found["overlap_all"][name]["value"] for name in ("pointing", "energy", "iou")} == {0.0}
     assert json.dumps(found, allow_nan=False)
@@ -163,17 +168,17 @@ def test_maps_of_zeros_are_counted_and_no_better_than_random(data: Folder) -> No
 
 def test_images_are_those_called_fake_evenly_over_methods(data: Folder) -> None:
     network = red_detector()
-    rows = predictions(network, data)
-    reals = rows.index[rows["label"] == 0]
-    rows.loc[reals, "score"] = 0.2
-    rows.loc[reals[:2], "score"] = 0.9
+    rows = data.split("train")
+    rows["score"] = np.where(rows["label"] == 1, 0.9, 0.2)
+    rows.loc[rows.index[rows["label"] == 0][:2], "score"] = 0.7
     rows.loc[rows.index[rows["method"] == "swap"][0], "score"] = np.nan
     found = check_explanations(network, data, rows, CPU, interval, count=9)
-    assert found["images"] == 9
-    assert {method: part["images"] for method, part in found["overlap"].items()} in ({"paint": 4, "swap": 3},
-        {"paint": 3, "swap": 4})  # fmt: skip
-    assert found["zero_maps"] == 2  # nothing is red in the two reals
-    assert check_explanations(network, data, rows, CPU, interval, threshold=0.95)["images"] == 15
+    assert (found["images"], found["zero_maps"]) == (9, 2)  # nothing is red in the two reals
+    assert sorted(part["images"] for part in found["overlap"].values()) == [3, 4]
+    above = check_explanations(network, data, rows, CPU, interval, threshold=0.8)
+    assert (above["images"], above["zero_maps"]) == (15, 0)
+    nameless = check_explanations(network, data, rows.assign(method=None), CPU, interval)
+    assert {method: part["images"] for method, part in nameless["overlap"].items()} == {"unknown": 15}
 
 
 def test_without_masks_there_is_no_overlap_and_useless_ones_are_named(data: Folder) -> None:
@@ -181,7 +186,7 @@ def test_without_masks_there_is_no_overlap_and_useless_ones_are_named(data: Fold
     rows = predictions(network, data)
     plain = check_explanations(network, data, rows.assign(mask=None), CPU, interval, count=4)
     assert (plain["overlap"], plain["overlap_all"], plain["notes"]) == ({}, None, [])
-    assert plain["deletion"]["difference"]["value"] < -0.1
+    assert plain["deletion"]["minus_random"]["value"] < -0.1
     black = np.zeros((SIDE, SIDE), np.uint8)
     cv2.imwrite(str(data.root / "masks" / "black.png"), black)
     cv2.imwrite(str(data.root / "masks" / "small.png"), black[:9, :7])
@@ -204,15 +209,28 @@ def test_what_cannot_be_checked_is_said(data: Folder) -> None:
     assert "has no feature map" in sentence
     (sentence,) = check(red_detector(), data, threshold=1.0)["notes"]
     assert sentence.startswith("No image has a score above 1,")
-    one_cell = check(red_detector(size=SIDE), data, threshold=0.0)
+    one_cell = check(red_detector(size=SIDE, floor=0.0), data)
     assert "one cell" in one_cell["notes"][0]
     for found in (one_cell, check(transformer, data)):
         assert (found["images"], found["deletion"], found["insertion"], found["overlap"]) == (0, None, None, {})
 
 
-def test_few_groups_give_no_interval(data: Folder) -> None:
+def test_one_group_gives_neither_intervals_nor_a_usual_map(data: Folder) -> None:
     network = red_detector()
     rows = predictions(network, data).assign(group="one")
     found = check_explanations(network, data, rows, CPU, interval, count=4)
-    assert found["deletion"]["difference"]["value"] < -0.1
-    assert (found["deletion"]["difference"]["low"], found["overlap_all"]["iou"]["high"]) == (None, None)
+    assert "usual" not in found["deletion"]
+    assert found["deletion"]["minus_random"]["value"] < -0.1
+    assert (found["deletion"]["minus_random"]["low"], found["overlap_all"]["iou"]["high"]) == (None, None)
+    assert (found["overlap_all"]["iou"]["usual"], found["overlap_all"]["iou"]["minus_usual"]) == (None, None)
+
+
+def test_the_usual_map_is_made_of_other_groups_alone(data: Folder) -> None:
+    network = red_detector()
+    rows = predictions(network, data)
+    pair = rows[rows["label"] == 1].iloc[:2]
+    found = check_explanations(network, data, pair, CPU, interval)
+    swapped = pair.assign(mask=pair["mask"].to_numpy()[::-1])  # each map on the other picture's mask
+    other = check_explanations(network, data, swapped, CPU, interval)
+    for measure in ("pointing", "energy", "iou"):
+        assert found["overlap_all"][measure]["usual"] == pytest.approx(other["overlap_all"][measure]["value"], abs=1e-6)

@@ -11,7 +11,7 @@ from torch import nn
 
 from fakedet.detector.image import normalise
 from fakedet.detector.spec import PreprocessSpec
-from fakedet.explain.faithfulness import BLUR, STEPS, area, compare, random_map, removal_curves, turns
+from fakedet.explain.faithfulness import BLUR, STEPS, area, compare, moved, noise, removal_curves, turns
 from fakedet.models import Network
 
 SIDE = 64
@@ -55,16 +55,26 @@ def test_ties_follow_their_own_map_and_a_map_of_zeros_has_nothing_else() -> None
     assert ties[rest & (turn == 0)].min() > ties[turn == 1].max()
 
 
-def test_random_maps_are_as_coarse_as_their_grid() -> None:
-    heat = random_map((4, 2), SIDE, np.random.default_rng(0))
+def test_a_moved_map_is_the_same_map_elsewhere() -> None:
+    heat = noise(SIDE, np.random.default_rng(5)) ** 3
+    places = [moved(heat, np.random.default_rng(seed)) for seed in range(200)]
+    for place in places:
+        np.testing.assert_array_equal(np.sort(place.ravel()), np.sort(heat.ravel()))
+        rough = np.abs(np.diff(place, axis=0)).sum()
+        assert rough == pytest.approx(np.abs(np.diff(heat, axis=0)).sum(), rel=0.3)  # as compact, but for the borders
+    np.testing.assert_array_equal(places[0], moved(heat, np.random.default_rng(0)))
+    peaks = np.array([np.unravel_index(place.argmax(), place.shape) for place in places])
+    assert np.abs(peaks.mean(axis=0) - SIDE / 2).max() < 6  # anywhere
+    assert (np.ptp(peaks, axis=0) > SIDE * 0.9).all()
+
+
+def test_noise_is_smooth_and_follows_the_seed() -> None:
+    heat = noise(SIDE, np.random.default_rng(0))
     assert heat.shape == (SIDE, SIDE)
-    assert 0 <= heat.min() < heat.max() <= 1
-    cells = cv2.resize(heat, (2, 4), interpolation=cv2.INTER_AREA)
-    expected = np.random.default_rng(0).random((4, 2), dtype=np.float32)
-    assert np.corrcoef(cells.ravel(), expected.ravel())[0, 1] > 0.95
-    assert np.abs(np.diff(heat, axis=0)).max() < 2 * 4 / SIDE  # it is smooth
-    np.testing.assert_array_equal(heat, random_map((4, 2), SIDE, np.random.default_rng(0)))
-    assert (heat != random_map((4, 2), SIDE, np.random.default_rng(1))).any()
+    assert 0 <= heat.min() < 0.3 < 0.7 < heat.max() <= 1
+    assert np.abs(np.diff(heat, axis=0)).max() < 0.15
+    np.testing.assert_array_equal(heat, noise(SIDE, np.random.default_rng(0)))
+    assert (heat != noise(SIDE, np.random.default_rng(1))).any()
 
 
 def test_every_step_is_the_score_of_the_picture_with_so_much_blurred(
@@ -87,7 +97,7 @@ def test_every_step_is_the_score_of_the_picture_with_so_much_blurred(
 
 
 def test_autocast_around_it_changes_nothing(network: Network, square: NDArray[np.uint8]) -> None:
-    orders = [turns(random_map((5, 5), SIDE, np.random.default_rng(0)), np.zeros((SIDE, SIDE)))]
+    orders = [turns(noise(SIDE, np.random.default_rng(0)), np.zeros((SIDE, SIDE)))]
     expected = removal_curves(network, square, orders, SPEC, batch_size=32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         np.testing.assert_array_equal(removal_curves(network, square, orders, SPEC, batch_size=32), expected)
@@ -100,23 +110,24 @@ def test_areas_of_known_curves() -> None:
     assert area(step) == pytest.approx(1 / 32)
 
 
-def test_a_comparison_holds_each_image_against_its_own_random_maps() -> None:
-    gradcam = np.array([[0.9, 0.1, 0.1], [0.7, 0.5, 0.1]])
+def test_a_comparison_holds_each_image_against_its_own_other_maps() -> None:
+    gradcam = np.array([[[0.9, 0.1, 0.1]], [[0.7, 0.5, 0.1]]])
     random = np.array([[[0.9, 0.7, 0.1], [0.9, 0.5, 0.1]], [[0.7, 0.5, 0.1], [0.7, 0.3, 0.1]]])
-    differences: list[list[float]] = []
+    asked: list[list[float]] = []
 
     def interval(values: NDArray[np.float64], groups: object) -> tuple[float, float]:
         assert groups == ["a", "b"]
-        differences.append(values.tolist())
-        return float("nan"), float("nan")
+        asked.append(values.tolist())
+        return (float("nan"), float("nan")) if len(asked) > 2 else (0.25, 0.5)
 
-    found = compare(gradcam, random, ["a", "b"], interval)
+    found = compare({"gradcam": gradcam, "random": random}, ["a", "b"], interval)
+    assert list(found) == ["shares", "gradcam", "random", "minus_random"]
     assert found["shares"] == [0.0, 0.5, 1.0]
     assert found["gradcam"]["mean"] == pytest.approx([0.8, 0.3, 0.1])
     assert found["random"]["mean"] == pytest.approx([0.8, 0.5, 0.1])
     assert found["random"]["lower"][1] == pytest.approx(0.45)
     assert found["random"]["upper"][1] == pytest.approx(0.55)
-    assert found["gradcam"]["area"]["value"] == pytest.approx((0.3 + 0.45) / 2)
-    assert differences[-1] == pytest.approx([0.3 - 0.55, 0.45 - 0.4])
-    assert found["difference"] == {"value": pytest.approx(-0.1), "low": None, "high": None}
+    assert found["gradcam"]["area"] == {"value": pytest.approx((0.3 + 0.45) / 2), "low": 0.25, "high": 0.5}
+    assert asked[-1] == pytest.approx([0.3 - 0.55, 0.45 - 0.4])
+    assert found["minus_random"] == {"value": pytest.approx(-0.1), "low": None, "high": None}
     assert json.dumps(found, allow_nan=False)

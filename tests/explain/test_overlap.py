@@ -1,7 +1,9 @@
 """Maps against true masks, with maps and masks whose agreement is known."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -71,7 +73,7 @@ def test_several_equal_peaks_count_by_their_share() -> None:
 def test_maps_of_zeros_are_counted_and_point_nowhere() -> None:
     found = overlap(np.stack([np.zeros((8, 8)), _blob(MASK)]), np.stack([MASK, MASK]))
     np.testing.assert_array_equal(found.zero, [True, False])
-    summary = found.summarise(["a", "b"], lambda _values, _groups: (float("nan"), float("nan")))
+    summary = found.summarise(None, ["a", "b"], lambda _values, _groups: (float("nan"), float("nan")))
     assert (summary["images"], summary["zero_maps"]) == (2, 1)
     for name in found.values:
         np.testing.assert_array_equal(found.values[name], [0.0, 1.0])
@@ -80,22 +82,26 @@ def test_maps_of_zeros_are_counted_and_point_nowhere() -> None:
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
-def test_a_summary_tells_the_difference_to_chance_image_by_image() -> None:
+def test_a_summary_tells_differences_image_by_image() -> None:
     small = np.zeros((8, 8), bool)
     small[0, 0] = True
-    found = overlap(np.stack([_blob(MASK), _blob(small)]), np.stack([MASK, small]))
+    masks = np.stack([MASK, small])
+    found = overlap(np.stack([_blob(MASK), _blob(small)]), masks)
+    usual = overlap(np.stack([_blob(small), _blob(small)]), masks)
     seen: list[tuple[list[float], list[str]]] = []
 
-    def interval(values: NDArray[np.float64], groups: object) -> tuple[float, float]:
-        seen.append((values.tolist(), list(groups)))  # type: ignore[call-overload]
+    def interval(values: NDArray[np.float64], groups: Sequence[Any]) -> tuple[float, float]:
+        seen.append((values.tolist(), list(groups)))
         return float(values.min()), float(values.max())
 
-    summary = found.summarise(["a", "b"], interval)
-    assert summary["energy"]["chance"] == pytest.approx((1 / 8 + 1 / 64) / 2)
-    assert summary["energy"]["difference"] == pytest.approx(
-        {"value": 1 - (1 / 8 + 1 / 64) / 2, "low": 7 / 8, "high": 63 / 64}
-    )
+    energy = found.summarise(usual, ["a", "b"], interval)["energy"]
+    assert (energy["value"], energy["usual"]) == (1.0, 0.5)
+    assert energy["chance"] == pytest.approx((1 / 8 + 1 / 64) / 2)
+    assert energy["minus_chance"] == pytest.approx({"value": 1 - (1 / 8 + 1 / 64) / 2, "low": 7 / 8, "high": 63 / 64})
+    assert energy["minus_usual"] == {"value": 0.5, "low": 0.0, "high": 1.0}
     assert ([7 / 8, 63 / 64], ["a", "b"]) in seen
+    assert ([1.0, 0.0], ["a", "b"]) in seen
+    assert found.summarise(None, ["a", "b"], interval)["energy"] == energy | {"usual": None, "minus_usual": None}
 
 
 @pytest.mark.parametrize("shape", [(90, 150), (150, 90), (64, 64), (40, 50)])

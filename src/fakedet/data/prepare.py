@@ -60,6 +60,8 @@ def prepare(config: PrepareConfig) -> None:
 
 
 def _data(config: PrepareConfig) -> Benchmark:
+    if config.data is None:
+        raise UserError("data must be given: data=celebdf, for example; --help lists the data sets.")
     data = instantiate(config.data, spec=PreprocessSpec())
     if not isinstance(data, Benchmark):
         raise UserError("This data set has no download to prepare; train on it as it is.")

@@ -149,7 +149,7 @@ def _figures(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> di
         precision_recall[split] = Curve(recall, precision, precision_area, chance=share)
         limit = entry["threshold"]
         per_split[f"Scores {split}"] = histogram_figure(labels, values, limit, f"Scores, {split}")
-        per_split[f"Confusion {split}"] = confusion_figure(entry["confusion"], f"{split}, fake above {limit:g}")
+        per_split[f"Confusion {split}"] = confusion_figure(entry["confusion"], f"{split}, fake above {limit:.3g}")
     return {"ROC": roc_figure(roc), "Precision-recall": pr_figure(precision_recall), **per_split}
 
 
@@ -174,7 +174,7 @@ def _how_to_read(metrics: Mapping[str, Any]) -> str:
     return (
         f"In brackets: {100 * bootstrap['interval']:g} % interval from {bootstrap['resamples']:,} resamples "
         "that draw whole groups (images of one photograph, clip or person stay together). An image is called "
-        f"fake above {_threshold(metrics):g}; AUC, average precision and EER need no threshold."
+        f"fake above {_threshold(metrics):.3g}; AUC, average precision and EER need no threshold."
     )
 
 

@@ -122,6 +122,6 @@ def true_mask(file: Path, picture: NDArray[np.uint8], spec: PreprocessSpec) -> N
     return resize(mask, spec)[..., 0] > _FORGED
 
 
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     """0 where the whole is 0: a map of zeros."""
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

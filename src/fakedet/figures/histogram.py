@@ -34,7 +34,7 @@ def histogram_figure(labels: ArrayLike, scores: ArrayLike, threshold: float, tit
             linewidth=1.2,
             label=f"{name} ({len(chosen):,})",
         )
-    axes.axvline(threshold, color=canvas.BLACK, linewidth=1, linestyle="--", label=f"threshold {threshold:g}")
+    axes.axvline(threshold, color=canvas.BLACK, linewidth=1, linestyle="--", label=f"threshold {threshold:.3g}")
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Score (probability of fake)")

@@ -64,7 +64,7 @@ def write_report(run: Path, audit: Audit, data: DataModule) -> Path:
         data: prepared; the pictures are read from it.
     """
     facts = _facts(audit, data)
-    audit.leaks.pairs.to_csv(run / "near_duplicates.csv", index=False, float_format="%.4f")
+    audit.leaks.pairs.to_csv(run / "near_duplicates.csv", index=False, float_format="%.4f", errors="replace")
     record = {
         "verdict": audit.verdict,
         **facts,
@@ -74,7 +74,8 @@ def write_report(run: Path, audit: Audit, data: DataModule) -> Path:
         "shortcuts": [asdict(each) for each in audit.shortcuts],
         "coverage": None if audit.covered is None else audit.covered.to_dict("records"),
     }
-    (run / "audit.json").write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (run / "audit.json").write_text(text, "utf-8", errors="replace")
     sections = [
         Section("What was looked at", [_overview(audit.lines)]),
         *_leak_sections(audit.leaks, data.root),
