@@ -13,6 +13,7 @@ from wandb_file import offline_runs
 
 from fakedet.data.manifest import COLUMNS
 from fakedet.errors import UserError
+from fakedet.models import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,11 @@ def test_it_leaves_everything_in_the_run_folder(run: Path) -> None:
     drawn = {file.stem for file in (run / "figures").iterdir()}
     assert {"roc", "precision_recall", "confusion_val", "scores_test", "panel_grad_cam_val"} <= drawn
     predictions = pd.read_parquet(run / "predictions.parquet")
-    assert list(predictions) == [*COLUMNS, "logit", "score", "face_status"]
+    assert list(predictions) == [*COLUMNS, "logit", "face_status", "score", "verdict"]
     assert predictions["split"].value_counts().to_dict() == {"val": 16, "test": 16}
-    np.testing.assert_allclose(predictions["score"], 1 / (1 + np.exp(-predictions["logit"])))
+    _, card = checkpoint.load(run / "checkpoints" / "best.ckpt")
+    assert card.decision.fitted
+    np.testing.assert_allclose(predictions["score"], card.decision.probability(predictions["logit"]))
     assert set(predictions["face_status"]) == {"given"}
     found = metrics(run)
     assert found["model"] == "test_resnet"
@@ -78,7 +81,8 @@ def test_wandb_and_csv_are_told_of_it(
     assert any(key.startswith("lr-") for row in first.history for key in row)
     for split, entry in found["splits"].items():
         for name, value in entry["metrics"].items():
-            assert first.summary[f"best/{split}/{name}"] == pytest.approx(value["value"])
+            if value["value"] is not None:
+                assert first.summary[f"best/{split}/{name}"] == pytest.approx(value["value"])
     assert first.summary["latency/median_ms"] == pytest.approx(found["latency"]["median_ms"])
     assert first.summary["model"] == "test_efficientnet"
 

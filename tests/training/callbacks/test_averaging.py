@@ -18,13 +18,13 @@ def test_the_best_checkpoint_holds_the_average_and_evaluates_to_what_validation_
     make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     images = make_folder(tmp_path / "images", groups=30, size=40)
-    run = train_here(tmp_path / "run", images, *EMA, PANEL, "logger=csv")
+    run = train_here(tmp_path / "run", images, *EMA, PANEL, "logger=csv", "seed=3")
     logged = pd.read_csv(run / "csv" / "metrics.csv").dropna(subset=["val/auc"])
     best = checkpoint.read(run / "checkpoints" / "best.ckpt")
     epoch = logged[logged["epoch"] == best["epoch"]].iloc[0]
     assert epoch["val/auc"] == logged["val/auc"].max()
     found = metrics(run)["splits"]["val"]["metrics"]
-    for name in ("auc", "ap", "eer", "accuracy", "balanced_accuracy"):
+    for name in ("auc", "ap", "eer"):
         assert found[name]["value"] == pytest.approx(epoch[f"val/{name}"], abs=1e-6), name
     again = evaluate_here(tmp_path / "again", f"ckpt={run}", "split=val")
     assert metrics(again)["splits"]["val"]["metrics"] == found
@@ -33,8 +33,8 @@ def test_the_best_checkpoint_holds_the_average_and_evaluates_to_what_validation_
     assert any(not torch.equal(averaged[name], trained[name]) for name in averaged)
     # The panel of the epoch explains the weights that were scored: its scores are those of the report.
     panel = pd.read_csv(run / "csv" / "val" / "panel" / f"step_{best['global_step']}.csv").set_index("file")["score"]
-    predictions = pd.read_parquet(run / "predictions.parquet").set_index("path")["score"]
-    np.testing.assert_allclose(panel, predictions[panel.index], atol=1e-6)
+    logits = pd.read_parquet(run / "predictions.parquet").set_index("path")["logit"]
+    np.testing.assert_allclose(panel, 1 / (1 + np.exp(-logits[panel.index])), atol=1e-6)
 
 
 def test_the_average_leaves_the_training_as_it_is(make_folder: Callable[..., Path], tmp_path: Path) -> None:
