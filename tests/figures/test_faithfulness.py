@@ -42,7 +42,7 @@ def test_curves_stand_beside_those_they_are_held_against() -> None:
         "same map elsewhere: area 0.600\nGrad-CAM minus it −0.300 [−0.400, −0.200]",
         "mean of other maps: area 0.400\nGrad-CAM minus it −0.100",
     ]
-    assert axes.get_title() == "Deletion (below 0 is better)"
+    assert axes.get_title() == "Deletion: the smaller the area, the better"
     assert "removed" in axes.get_xlabel()
     assert canvas.png(figure)
 
@@ -51,7 +51,7 @@ def test_without_a_usual_map_there_is_no_line_of_it() -> None:
     entry = {name: part for name, part in ENTRY.items() if "usual" not in name}
     (axes,) = removal_figure("insertion", entry).axes
     assert len(axes.lines) == 2
-    assert axes.get_title() == "Insertion (above 0 is better)"
+    assert axes.get_title() == "Insertion: the larger the area, the better"
     assert "put in" in axes.get_xlabel()
 
 

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from fakedet.figures import canvas
 
-# Kind of curve -> title, what the abscissa counts, and which sign of the difference speaks for the maps.
+# Kind of curve -> what stands above it and below.
 _KINDS = {
-    "deletion": ("Deletion", "Share of pixels removed, the most marked first", "below 0 is better"),
-    "insertion": ("Insertion", "Share of pixels put in, the most marked first", "above 0 is better"),
+    "deletion": ("Deletion: the smaller the area, the better", "Share of pixels removed, the most marked first"),
+    "insertion": ("Insertion: the larger the area, the better", "Share of pixels put in, the most marked first"),
 }
 _MAPS = {
     "gradcam": ("Grad-CAM", canvas.VERMILION, "-"),
@@ -32,8 +32,8 @@ def removal_figure(kind: Literal["deletion", "insertion"], entry: Mapping[str, A
         entry: `shares`; `gradcam`, `random` and perhaps `usual`, each with `area` {value, …}, `mean`, `lower` and
             `upper` (points,); `minus_random` and `minus_usual` {value, low, high}, bounds None where unknown.
     """
-    title, abscissa, better = _KINDS[kind]
-    figure, axes = canvas.new(4.8, 4.4)
+    title, abscissa = _KINDS[kind]
+    figure, axes = canvas.new(4.6, 5.2)
     for name, (text, colour, dashes) in _MAPS.items():
         if name in entry:
             curve = entry[name]
@@ -46,8 +46,8 @@ def removal_figure(kind: Literal["deletion", "insertion"], entry: Mapping[str, A
     axes.set_ylim(0, 1.01)
     axes.set_xlabel(abscissa)
     axes.set_ylabel("Score: mean, and middle half of the pictures")
-    axes.set_title(f"{title} ({better})", fontsize="medium")
-    axes.legend(loc="lower left" if kind == "deletion" else "lower right", framealpha=0.8, fontsize="small")
+    axes.set_title(title, fontsize="medium")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), frameon=False, fontsize="small")
     return figure
 
 
