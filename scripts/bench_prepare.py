@@ -17,13 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
-from fakedet.detector.finders import open_finder
 
 from fakedet.data.benchmark import VIDEO_SUFFIXES, files_below
 from fakedet.data.extract import Extraction, Job
 from fakedet.data.miniatures import make_tree
 from fakedet.data.workforce import work_off
 from fakedet.detector import video
+from fakedet.detector.finders import open_finder
 from fakedet.detector.spec import FaceSpec
 
 
