@@ -56,8 +56,11 @@ def official(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> Divi
         division = identity_disjoint(rows, shares, seed)
         return Division(f"no official split, {division.name}", division.rows, division.dropped)
     kept = rows[given]
-    groups = kept.reindex(columns=["group", "video", "source_clip", "path"]).astype("string").bfill(axis=1)
-    kept = kept.assign(group=groups["group"])
+    known = kept.reindex(columns=["group", "video", "source_clip", "path"]).astype("string")
+    group = known["group"]
+    for name in ("video", "source_clip", "path"):
+        group = group.fillna(known[name])
+    kept = kept.assign(group=group)
     present = set(kept["split"])
     lacking = {split: share for split, share in shares.items() if split not in present and share > 0}
     name = "official"
