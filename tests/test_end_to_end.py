@@ -82,5 +82,8 @@ def test_two_processes_train_one_detector_and_count_every_image_once(
     epoch = logged[logged["epoch"] == best["epoch"]].iloc[0]
     for name in ("auc", "ap", "eer"):
         assert entry["metrics"][name]["value"] == pytest.approx(epoch[f"val/{name}"], abs=1e-6), name
+    scored = predictions[predictions["split"] == "val"]
+    right = (scored["logit"] > 0) == (scored["label"] == 1)  # validation counts at 0.5, the report at its threshold
+    assert right.mean() == pytest.approx(epoch["val/accuracy"], abs=1e-6)
     # 30 training images, 15 for each process: three batches of four, and what is left is left out.
     assert checkpoint.read(run / "checkpoints" / "last.ckpt")["global_step"] == 6
