@@ -41,6 +41,7 @@ class PreprocessConfig:
     interpolation: str = "area"
     mean: list[float] = field(default_factory=lambda: list(PreprocessSpec.mean))
     std: list[float] = field(default_factory=lambda: list(PreprocessSpec.std))
+    no_face: str = PreprocessSpec.no_face
 
 
 @dataclass

