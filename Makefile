@@ -1,6 +1,7 @@
 # `make help` lists the commands. Every command sets the environment up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test eval lint format requirements sample-trees bench-train bench-prepare bench-evaluate clean
+.PHONY: help setup train test eval export serve lint format requirements sample-trees \
+	bench-train bench-prepare bench-evaluate bench-infer bench-serve clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +29,13 @@ eval: $(READY) ## evaluate a checkpoint or run folder: make eval ckpt=outputs/tr
 	@test -n "$(ckpt)" || { echo "error: name a checkpoint or a run folder: make eval ckpt=outputs/train/…" >&2; exit 2; }
 	$(BIN)/python src/evaluate.py ckpt="$(ckpt)" $(args)
 
+export: $(READY) ## write the one file that ships: make export ckpt=outputs/train/… args="quantize=int8"
+	@test -n "$(ckpt)" || { echo "error: name a checkpoint or a run folder: make export ckpt=outputs/train/…" >&2; exit 2; }
+	$(BIN)/python src/export.py ckpt="$(ckpt)" $(args)
+
+serve: $(READY) ## REST API and web page on port 8000: make serve model=detector.onnx
+	$(if $(model),FAKEDET_MODEL="$(model)") $(BIN)/python -m fakedet.serve $(args)
+
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest $(args)
 
@@ -51,6 +59,12 @@ bench-prepare: $(READY) ## crops from videos against a loop that only decodes an
 
 bench-evaluate: $(READY) ## time and memory of the bootstrap; args=--coverage: how often its intervals hold
 	$(BIN)/python scripts/bench_evaluate.py $(args)
+
+bench-infer: $(READY) ## the shipped file against PyTorch, and a picture's way from bytes to verdict, by stage
+	$(BIN)/python scripts/bench_infer.py $(args)
+
+bench-serve: $(READY) ## the service at 8 and 32 clients against the same pipeline in process
+	$(BIN)/python scripts/bench_serve.py $(args)
 
 sample-trees: $(READY) ## miniature downloads of every data set, to try the commands on: dir=… names the folder
 	$(BIN)/python scripts/sample_trees.py $(or $(dir),outputs/sample-trees)

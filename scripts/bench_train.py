@@ -25,8 +25,10 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from fakedet.config import TrainConfig, instantiate, preprocess_spec
+from fakedet.config import TrainConfig, preprocess_spec
 from fakedet.data.images import Batch
+from fakedet.detector.trained_on import TrainedOn
+from fakedet.instantiation import instantiate
 from fakedet.models import build
 from fakedet.models.checkpoint import Card
 from fakedet.training.module import DetectorModule
@@ -103,8 +105,7 @@ def new_module(config: TrainConfig) -> DetectorModule:
     """A fresh network in train.py's module."""
     torch.manual_seed(0)
     network = build(str(config.model["name"]))
-    none = np.empty(0, np.int64)
-    card = Card(network.name, network.options, preprocess_spec(config.preprocess), {}, "", none)
+    card = Card(network.name, network.options, preprocess_spec(config.preprocess), {}, "", "", (), 0, TrainedOn())
     return DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
 
 

@@ -78,6 +78,40 @@ def make_folder() -> Callable[..., Path]:
     return _make_folder
 
 
+@pytest.fixture(scope="session")
+def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny exported detector with class-activation maps and no face search; its logits spread around 0."""
+    import torch
+
+    from fakedet.detector.card import DetectorCard
+    from fakedet.detector.decision import Calibration, Decision
+    from fakedet.detector.spec import PreprocessSpec
+    from fakedet.detector.trained_on import TrainedOn
+    from fakedet.export.onnx_file import write_onnx
+    from fakedet.models.registry import build
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = build("timm", model_name="test_resnet").eval()
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.mul_(50)  # untrained, it would call every picture 0.50
+    card = DetectorCard(
+        model="test_resnet",
+        preprocess=PreprocessSpec(size=64),
+        decision=Decision(Calibration("temperature", 2.0), threshold=0.5, band=(0.4, 0.6)),
+        protocol="by group",
+        protocol_hash="0" * 16,
+        training={"datasets": ["pictures"], "images": 16, "metrics": {}},
+        trained_on=TrainedOn().to_json(),
+        precision="fp32",
+        licence="for tests only",
+    )
+    file = tmp_path_factory.mktemp("detector") / "detector.onnx"
+    write_onnx(network, card, file)
+    return file
+
+
 @pytest.fixture
 def compose(tmp_path: Path) -> Callable[..., DictConfig]:
     """`compose("train", "data=folder", …)`: the config of a command, as its Hydra entry would get it.
@@ -91,6 +125,8 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
             "evaluate": [f"run.dir={tmp_path / 'run'}"],
             "audit": [f"run.dir={tmp_path / 'run'}"],
             "compare": [],
+            "export": [],
+            "predict": [],
             "prepare": [],
         }
         with initialize_config_dir(str(CONF), version_base="1.3"):

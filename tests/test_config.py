@@ -11,10 +11,11 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from fakedet.config import PreprocessConfig, buildable, check_keys, check_targets, instantiate, preprocess_spec
+from fakedet.config import PreprocessConfig, check_keys, preprocess_spec
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.entry import explain
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import buildable, check_targets, instantiate
 
 Compose = Callable[..., DictConfig]
 
@@ -40,10 +41,10 @@ REFUSED = [
     "hydra.utils.instantiate",
     "lightning.pytorch.utilities.cloud_io.get_filesystem",
     "lightning.pytorch.callbacks._private.Callback",
-    "fakedet.config.instantiate",
+    "fakedet.instantiation.instantiate",
     "fakedet.config.os.system",
-    "fakedet.config.importlib.import_module",
-    "fakedet.config.hydra",
+    "fakedet.instantiation.importlib.import_module",
+    "fakedet.instantiation.hydra",
     "fakedet.entry.os.system",
     "fakedet.entry.sys.exit",
     "fakedet.entry.RunOutcome",
@@ -137,7 +138,7 @@ def test_a_refused_target_is_not_even_imported(tmp_path: Path) -> None:
     (tmp_path / "torch_evil.py").write_text("open('canary', 'w')")
     program = """
 import sys
-from fakedet.config import check_targets
+from fakedet.instantiation import check_targets
 from fakedet.errors import UserError
 sys.path.insert(0, ".")
 for target in ("torch_evil.Module", "this.s", "antigravity.fly"):
@@ -220,7 +221,7 @@ def test_functions_are_allowed_by_mark_alone() -> None:
         ("train", "model=[", r"model=\[ is no override"),
         ("evaluate", "split_=all", r"no setting split_ .did you mean split\?"),
         ("evaluate", "allow_leak=perhaps", "allow_leak: Value 'perhaps' is not a valid bool"),
-        ("compare", "run=[a]", r"no setting run .did you mean runs\?"),
+        ("compare", "rnus=[a]", r"no setting rnus .did you mean runs\?"),
         ("compare", "runs=a", "runs: "),
     ],
 )

@@ -17,10 +17,10 @@ from hydra import initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from fakedet.config import instantiate
 from fakedet.data import prepared
 from fakedet.data.benchmark import Benchmark
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.instantiation import instantiate
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"

@@ -14,8 +14,8 @@ import pytest
 from omegaconf import DictConfig
 from sites import Site
 
-from fakedet.config import instantiate
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.instantiation import instantiate
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "download_dataset.sh"

@@ -17,7 +17,7 @@ from fakedet.entry import explain, is_mendable, with_resumed_overrides
 from fakedet.errors import UserError
 
 SOURCE = Path(__file__).parents[1] / "src"
-COMMANDS = ("train", "evaluate", "compare", "prepare", "audit")
+COMMANDS = ("train", "evaluate", "compare", "prepare", "audit", "export", "predict")
 HEAVY = {"torch", "lightning", "wandb", "albumentations", "pandas", "matplotlib", "torchvision", "cv2", "numpy"}
 
 

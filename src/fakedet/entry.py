@@ -148,8 +148,13 @@ class RunOutcome(Callback):
 
     @staticmethod
     def show_sweep() -> None:
-        """Print the table of the sweep that ran, best validation AUC first; nothing if none was started."""
+        """Print the table of the sweep that ran, and write the matrix of evaluations; nothing if none was started."""
         if RunOutcome._sweep is not None and any(RunOutcome._sweep.rglob(".hydra")):
-            from fakedet.evaluation.compare import print_runs
+            from fakedet.evaluation.compare import show_sweep
 
-            print_runs([RunOutcome._sweep])
+            try:
+                show_sweep(RunOutcome._sweep)
+            except Exception as error:
+                if RunOutcome.traceback or not is_mendable(error):
+                    raise
+                leave(error)

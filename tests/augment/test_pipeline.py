@@ -12,9 +12,9 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from fakedet import config
 from fakedet.augment import Pipeline, build
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 
 YAMLS = sorted((Path(__file__).parents[2] / "conf" / "augmentation").glob("*.yaml"))
 JPEG = "albumentations.ImageCompression"
@@ -25,7 +25,7 @@ def picture(seed: int = 0, shape: tuple[int, int] = (64, 48)) -> NDArray[np.uint
 
 
 def load(path: Path) -> Pipeline:
-    pipeline = config.instantiate(yaml.safe_load(path.read_text()))
+    pipeline = instantiate(yaml.safe_load(path.read_text()))
     assert isinstance(pipeline, Pipeline)
     return pipeline
 
@@ -120,7 +120,7 @@ def test_wrong_entries_are_refused_by_name(entry: dict[str, Any], words: list[st
 def test_refusal_arrives_through_hydra() -> None:
     node = {"_target_": "fakedet.augment.build", "_recursive_": False}
     with pytest.raises(UserError, match="quality_lower"):
-        config.instantiate({**node, "transforms": [{"_target_": JPEG, "quality_lower": 40}]})
+        instantiate({**node, "transforms": [{"_target_": JPEG, "quality_lower": 40}]})
 
 
 @pytest.mark.parametrize(

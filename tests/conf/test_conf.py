@@ -11,9 +11,10 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from fakedet.augment import Pipeline
-from fakedet.config import check_targets, instantiate, preprocess_spec
+from fakedet.config import preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.instantiation import check_targets, instantiate
 from fakedet.models.registry import Network
 
 Compose = Callable[..., DictConfig]
@@ -22,7 +23,13 @@ CONF = Path(__file__).parents[2] / "conf"
 ROOTS = sorted(file.stem for file in CONF.glob("*.yaml"))
 # The corruptions of an evaluation have tests of their own.
 CHOICES = sorted((file.parent.name, file.stem) for file in CONF.glob("*/*.yaml") if file.parent.name != "robustness")
-WANTED = {"evaluate": ["ckpt=x"], "prepare": ["data=folder", "data.root=x"], "audit": ["data=folder", "data.root=x"]}
+WANTED = {
+    "evaluate": ["ckpt=x"],
+    "export": ["ckpt=x"],
+    "predict": ["ckpt=x", "input=x"],
+    "prepare": ["data=folder", "data.root=x"],
+    "audit": ["data=folder", "data.root=x"],
+}
 NEEDS_OTHER_DEVICES = {"gpu", "ddp"}
 
 

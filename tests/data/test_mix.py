@@ -10,13 +10,13 @@ import torch
 from omegaconf import DictConfig
 
 from fakedet.augment import Pipeline
-from fakedet.config import instantiate
 from fakedet.data import manifest, prepared
 from fakedet.data.datamodule import LEVELS
 from fakedet.data.mix import Mix
 from fakedet.data.protocols import APART
 from fakedet.detector.spec import FaceSpec, PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 
 REAL, FAKE = 0, 1
 FACE = FaceSpec()

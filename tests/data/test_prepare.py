@@ -16,7 +16,6 @@ import pytest
 from omegaconf import DictConfig
 from runs import prepare_here, start
 
-from fakedet.config import instantiate
 from fakedet.data import coverage, manifest, prepared
 from fakedet.data.miniatures import make_tree
 from fakedet.detector.face import crop
@@ -26,6 +25,7 @@ from fakedet.detector.image import decode, preprocess
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.detector.video import Sampling, read
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 
 Compose = Callable[..., DictConfig]
 Trees = Callable[[str], Path]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fakedet.errors import UserError
 from fakedet.evaluation.bootstrap import Groups, Resampled
-from fakedet.evaluation.differences import differences
+from fakedet.evaluation.differences import differences, differences_of_pairs, holm, matched
 from fakedet.evaluation.intervals import intervals
 from fakedet.metrics.ranking import Ranking
 from fakedet.metrics.scores import TITLES, measure
@@ -135,3 +135,30 @@ def test_rows_that_do_not_match_are_refused_in_one_sentence() -> None:
             differences(first, rows)
     with pytest.raises(UserError, match="0 are in the first predictions only, 360 in the second"):
         differences(first.iloc[:0], second)
+
+
+def test_several_pairs_at_once_equal_one_after_the_other() -> None:
+    first, second = _two((1.0, 0.7))
+    third = _two((0.8, 0.8))[1]
+    tables = [first, *(matched(first, other.sample(frac=1, random_state=0))[1] for other in (second, third))]
+    pairs, limits = [(0, 1), (2, 0), (1, 2)], (0.5, 0.4, 0.6)
+    together = differences_of_pairs(tables, pairs, thresholds=limits, resamples=60)
+    for found, (one, other) in zip(together, pairs, strict=True):
+        alone = differences(tables[one], tables[other], thresholds=(limits[one], limits[other]), resamples=60)
+        assert repr(found) == repr(alone)
+
+
+def test_holm_equals_its_definition_and_leaves_gaps() -> None:
+    # Holm 1979: the smallest of m times m, the next times m - 1, never falling, at most 1.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.5, np.nan, 0.04, 0.9]), [1.0, np.nan, 0.12, 1.0])
+    assert holm([]).shape == (0,)
+    assert np.isnan(holm([np.nan])).all()
+
+
+def test_holm_keeps_its_promise_in_a_simulation() -> None:
+    rng = np.random.default_rng(0)
+    tests = rng.uniform(size=(4000, 6))  # of nothing
+    wrong = np.mean([(holm(each) < 0.05).any() for each in tests])
+    assert wrong == pytest.approx(0.05, abs=0.01)
+    assert np.mean((tests < 0.05).any(axis=1)) > 0.2

@@ -1,6 +1,6 @@
 """Evaluation from a checkpoint alone: the same numbers, other data, and images that were trained on."""
 
-import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from runs import evaluate_here, metrics, train_here
+from sklearn.metrics import roc_auc_score
 
 from fakedet.errors import UserError
 from fakedet.models import checkpoint
@@ -38,7 +39,7 @@ def test_the_numbers_of_the_training_come_back_from_the_checkpoint_alone(
     trained, evaluated = metrics(run), metrics(again)
     assert list(evaluated["splits"]) == [name]
     assert evaluated["splits"][name] == trained["splits"][name]
-    assert (evaluated["protocol"], evaluated["leaked"]) == (trained["protocol"], 0)
+    assert (evaluated["protocol"], evaluated["leaks"]) == (trained["protocol"], [])
     before, after = (pd.read_parquet(folder / "predictions.parquet") for folder in (run, again))
     before = before[before["split"] == name].reset_index(drop=True)
     assert list(before) == list(after)
@@ -59,13 +60,8 @@ def test_other_data_is_scored_whole_unless_it_has_a_test_split(
     assert {name: entry["images"] for name, entry in metrics(found)["splits"].items()} == {"test": 4}
 
 
-def test_images_that_were_trained_on_are_refused_or_said_first(
-    run: Path, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "fakedet")
-    known = set(pd.read_parquet(run / "predictions.parquet")["path"])
-    first = min(f"fake/{file.name}" for file in (images / "fake").iterdir() if f"fake/{file.name}" not in known)
-    with pytest.raises(UserError, match=rf"36 of these 36 images were trained on, the first is {first}:"):
+def test_images_that_were_trained_on_are_refused_or_said_first(run: Path, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"36 of these 36 images show what the detector was trained on"):
         evaluate_here(tmp_path / "1", f"ckpt={run}", "split=train")
     # The same files elsewhere, under other names.
     copy = tmp_path / "copy"
@@ -73,15 +69,75 @@ def test_images_that_were_trained_on_are_refused_or_said_first(
         (copy / label).mkdir(parents=True)
         for file in (images / label).iterdir():
             (copy / label / f"x{file.name}").write_bytes(file.read_bytes())
-    with pytest.raises(UserError, match=r"36 of these 60 images were trained on"):
+    with pytest.raises(UserError, match=r"36 of these 60 images show what the detector was trained on"):
         evaluate_here(tmp_path / "2", f"ckpt={run}", "data=folder", f"data.root={copy}", "data.workers=0")
     assert not (tmp_path / "2" / "metrics.json").exists()
 
     found = evaluate_here(tmp_path / "3", f"ckpt={run}", "split=train", "allow_leak=true")
-    assert metrics(found)["leaked"] == 36
+    assert "36 of these 36 images" in metrics(found)["leaks"][0]
     page = (found / "report.html").read_text()
-    assert "LEAK: 36 of these images were trained on" in page
+    assert "LEAK: 36 of these 36 images" in page
     assert page.index("LEAK: 36") < page.index("Average precision")
+
+
+def test_numbers_and_report_are_made_again_from_the_predictions_alone(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_folder(tmp_path / "other", groups=12, size=50)
+    asked = ["data=folder", f"data.root={other}", "data.workers=0", "shortcut=true", "explanations=2"]
+    first = evaluate_here(tmp_path / "first", f"ckpt={run}", *asked)
+    shutil.rmtree(other)
+    table = tmp_path / "elsewhere.parquet"
+    (first / "predictions.parquet").rename(table)  # neither its run folder nor a picture is needed
+    again = evaluate_here(tmp_path / "again", f"predictions={table}")
+    before, after = metrics(first), metrics(again)
+    assert after["splits"] == before["splits"]
+    assert after["checks"] == before["checks"]
+    assert after["decision"] == before["decision"]
+    page = (again / "report.html").read_text()
+    assert "Scaled and re-encoded alike" in page
+    assert (again / "figures" / "roc.png").stat().st_size > 1000
+
+
+def test_other_groups_give_other_intervals_from_the_same_predictions(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    images = make_folder(tmp_path / "images", groups=12, size=50)
+    files = sorted(f"{label}/{file.name}" for label in ("real", "fake") for file in (images / label).iterdir())
+    table = pd.DataFrame({"path": files, "label": [int(path.startswith("fake")) for path in files]})
+    table = table.assign(person=[f"p{number % 4}" for number in range(len(files))])
+    table.to_csv(images / "labels.csv", index=False)
+    place = ["data=folder", f"data.root={images}", "data.workers=0"]
+    first = evaluate_here(tmp_path / "first", f"ckpt={run}", *place)
+    again = evaluate_here(tmp_path / "again", f"predictions={first}", *place, "data.group_by=person")
+    before, after = (metrics(folder)["splits"]["all"] for folder in (first, again))
+    assert (before["groups"], after["groups"]) == (24, 4)
+    assert after["metrics"]["auc"]["value"] == before["metrics"]["auc"]["value"]
+
+    table.assign(label=1 - table["label"]).to_csv(images / "labels.csv", index=False)
+    with pytest.raises(UserError, match="24 scored images have another label in the data"):
+        evaluate_here(tmp_path / "2", f"predictions={first}", *place, "data.group_by=person")
+    table.iloc[2:].to_csv(images / "labels.csv", index=False)
+    with pytest.raises(UserError, match=r"2 of 24 scored images are not in the data, such as"):
+        evaluate_here(tmp_path / "3", f"predictions={first}", *place, "data.group_by=person")
+
+
+def test_frames_are_pooled_as_asked(run: Path, make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    images = make_folder(tmp_path / "images", groups=12, size=50)
+    files = sorted(f"{label}/{file.name}" for label in ("real", "fake") for file in (images / label).iterdir())
+    table = pd.DataFrame({"path": files, "label": [int(path.startswith("fake")) for path in files]})
+    table = table.assign(video=[f"{path.split('/')[0]}{number % 12 // 3}" for number, path in enumerate(files)])
+    table.to_csv(images / "labels.csv", index=False)
+    place = ["data=folder", f"data.root={images}", "data.manifest=labels.csv", "data.workers=0"]
+    first = evaluate_here(tmp_path / "first", f"ckpt={run}", *place)
+    highest = evaluate_here(tmp_path / "highest", f"predictions={first}", "pooling=max")
+    by_mean, by_max = (metrics(folder)["splits"]["all"]["video"] for folder in (first, highest))
+    assert (by_mean["pooling"], by_max["pooling"]) == ("mean", "max")
+    rows = pd.read_parquet(first / "predictions.parquet")
+    for entry, how in ((by_mean, "mean"), (by_max, "max")):
+        videos = rows.groupby("video").agg(label=("label", "first"), score=("score", how))
+        assert entry["images"] == len(videos) == 8
+        assert entry["metrics"]["auc"]["value"] == pytest.approx(roc_auc_score(videos["label"], videos["score"]))
 
 
 def test_the_most_confident_mistakes_are_shown_with_what_they_rest_on(run: Path, tmp_path: Path) -> None:
@@ -119,6 +175,8 @@ def test_every_image_unreadable_in_one_class_is_said_and_nothing_breaks(
         (["split=nonsense"], "split=nonsense"),
         (["device=nonsense"], "device=nonsense cannot be used"),
         (["ckpt=/nowhere.ckpt"], r"There is no checkpoint /nowhere\.ckpt"),
+        (["pooling=mode"], r"pooling=mode .*is none of mean, median"),
+        (["predictions=/nowhere"], r"predictions= scores nothing, so ckpt= and robustness= do not go with it"),
     ],
 )
 def test_what_the_caller_can_mend_is_one_sentence(
@@ -127,6 +185,41 @@ def test_what_the_caller_can_mend_is_one_sentence(
     with pytest.raises(UserError, match=sentence) as refused:
         evaluate_here(tmp_path / "run", f"ckpt={run}", *overrides)
     assert "\n" not in str(refused.value)
+
+
+def _stranger(folder: Path, rows: pd.DataFrame) -> None:
+    rows.attrs = {}
+    rows.to_parquet(folder)
+
+
+def _nobody_gives(folder: Path, rows: pd.DataFrame) -> None:
+    rows.assign(face_status="guessed").to_parquet(folder)
+
+
+def _not_a_number(folder: Path, rows: pd.DataFrame) -> None:
+    rows.assign(logit=float("nan")).to_parquet(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda folder, _: folder.write_bytes(b"PAR1 no table"), "cannot be read as a Parquet table"),
+        (_stranger, "was not written by this version of evaluate.py"),
+        (_nobody_gives, "has the face_status guessed"),
+        (_not_a_number, "12 readable images have no score"),
+        (lambda folder, _: folder.unlink(missing_ok=True), "There are no predictions"),
+    ],
+)
+def test_predictions_that_are_none_are_refused(
+    spoil: Callable[[Path, pd.DataFrame], None], sentence: str, run: Path, tmp_path: Path
+) -> None:
+    rows = pd.read_parquet(run / "predictions.parquet")
+    table = tmp_path / "predictions.parquet"
+    spoil(table, rows[rows["split"] == "test"].reset_index(drop=True))
+    with pytest.raises(UserError, match=sentence) as refused:
+        evaluate_here(tmp_path / "again", f"predictions={table}")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "again" / "metrics.json").exists()
 
 
 def test_data_that_is_gone_is_said(run: Path, images: Path, tmp_path: Path) -> None:

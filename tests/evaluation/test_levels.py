@@ -149,7 +149,7 @@ def test_frames_of_a_video_that_differ_are_refused(column: str, value: Any) -> N
     ("how", "hint"), [("meen", r"did you mean mean\?"), ("top-0", "did you mean top-3"), ("top3", "did you mean top-3")]
 )
 def test_an_unknown_way_is_refused(how: str, hint: str) -> None:
-    with pytest.raises(UserError, match=f"how={how} is none of .*{hint}"):
+    with pytest.raises(UserError, match=f"pooling={how} is none of .*{hint}"):
         to_videos(_frames({"a": [0.2]}), how)
 
 

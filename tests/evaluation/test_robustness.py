@@ -13,7 +13,6 @@ from sklearn.metrics import roc_auc_score
 
 from fakedet.augment.corruptions import corrupt
 from fakedet.augment.suite import Suite, build_suite
-from fakedet.config import instantiate
 from fakedet.data.benchmarks.folder import Folder
 from fakedet.detector.decision import Calibration, Decision
 from fakedet.detector.image import decode, preprocess
@@ -24,6 +23,7 @@ from fakedet.evaluation.intervals import intervals
 from fakedet.evaluation.levels import to_videos
 from fakedet.evaluation.robustness import corrupted_scores, robustness_figures, summarise_robustness
 from fakedet.evaluation.scoring import score
+from fakedet.instantiation import instantiate
 from fakedet.models import build
 from fakedet.models.registry import Network
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from fakedet.errors import UserError
-from fakedet.evaluation.summary import notes, summarise, table
+from fakedet.evaluation.summary import leaks, notes, summarise, table
 from fakedet.metrics.scores import TITLES
 
 
@@ -113,14 +113,69 @@ def test_notes_name_what_a_reader_must_know() -> None:
     rows = predictions(groups=3)
     rows.loc[0, "face_status"] = "unreadable"
     few = notes({"splits": {"val": summarise(rows, resamples=20)}})
-    assert few[0].startswith("val: 3 groups only")
-    assert few[1] == "val: unreadable and in no number: 1 of the images."
-    alone = predictions(groups=1)
-    assert notes({"splits": {"val": summarise(alone, resamples=20)}}) == [
-        "val: no interval, because a class comes from fewer than 2 groups."
-    ]
-    assert notes({"splits": {"test": summarise(predictions(), resamples=20)}}) == []
-    assert notes({"leaked": 1200, "splits": {}})[0].startswith("LEAK: 1,200 of these images were trained on")
+    assert few[1].startswith("val: 3 groups only")
+    assert few[2] == "val: 1 of the images could not be read and are in no number."
+    alone = notes({"splits": {"val": summarise(predictions(groups=1), resamples=20)}})
+    assert alone[1] == "val: no interval, because a class comes from fewer than 2 groups."
+    assert notes({"doubts": ["CROPS: others."], "splits": {}}) == ["CROPS: others."]
+
+
+def test_a_dash_has_its_reason() -> None:
+    rows = predictions(size=260)
+    reals = int((rows["label"] == 0).sum())
+    assert 100 <= reals < 1000
+    entry = summarise(rows, resamples=20)
+    assert [name for name, metric in entry["metrics"].items() if metric["value"] is None] == ["tpr_at_fpr_1e-3"]
+    assert notes({"splits": {"test": entry}}) == [f"test: TPR at 0.1 % FPR wants 1,000 reals; there are {reals}."]
+    few = rows.groupby("label").head(50)
+    (line,) = notes({"splits": {"test": summarise(few, resamples=20)}})
+    assert line == "test: TPR at 1 % FPR wants 100 reals and TPR at 0.1 % FPR wants 1,000 reals; there are 50."
+    both = {**entry, "video": summarise(few, resamples=20, level="video")}
+    assert [line.split(":")[0] for line in notes({"splits": {"test": both}})] == ["test, frame", "test, video"]
+
+
+def test_leaks_are_told_apart_and_stand_first_in_the_terminal() -> None:
+    metrics: dict[str, object] = {
+        "leaks": ["1,200 of them were trained on."],
+        "splits": {"test": summarise(predictions(), resamples=20)},
+    }
+    assert leaks(metrics) == ["LEAK: 1,200 of them were trained on."]
+    assert leaks({"splits": {}}) == []
+    text = _printed(metrics)
+    assert text.index("LEAK: 1,200 of them were trained on.") < text.index("wants")
+
+
+def test_pictures_without_a_face_are_counted_by_what_became_of_them() -> None:
+    rows = predictions()
+    rows.loc[[0, 1], "face_status"], rows.loc[[0, 1], ["logit", "score"]] = "no face", np.nan
+    rows.loc[2, "face_status"], rows.loc[2, "score"] = "abstained", 0.5
+    rows.loc[[3, 4, 5], "face_status"] = "whole image"
+    entry = summarise(rows, resamples=20)
+    assert (entry["images"], entry["unreadable"]) == (118, 0)
+    assert entry["statuses"] == {"given": 114, "no face": 2, "abstained": 1, "whole image": 3}
+    told = " ".join(notes({"splits": {"test": entry}}))
+    assert "no face was found in 2 of the images, which are in no number" in told
+    assert "no face was found in 1 of the images, which count with the score 0.5 and the verdict uncertain" in told
+    assert "no face was found in 3 of the images, which count with the score of the whole picture" in told
+    text = _printed({"splits": {"test": {**entry, "coverage": {"share": 118 / 120}}}})
+    for name, number in (("coverage", "98.3"), ("no face", "2"), ("abstained", "1"), ("whole image", "3")):
+        assert f" {number}" in next(line for line in text.splitlines() if f" {name} " in line)
+
+
+def test_false_positive_rate_is_the_share_of_reals_above_the_threshold() -> None:
+    rows = predictions(size=400, groups=80)
+    entry = summarise(rows, threshold=0.6, resamples=400)
+    rate = entry["false_positive_rate"]
+    assert rate["value"] == (rows["score"][rows["label"] == 0] > 0.6).mean()
+    assert rate["low"] < rate["value"] < rate["high"]
+    specificity = 2 * entry["metrics"]["balanced_accuracy"]["value"] - entry["metrics"]["recall"]["value"]
+    assert rate["value"] == pytest.approx(1 - specificity, abs=1e-12)
+    halved = rows.assign(group=[f"{group}{number % 2}" for number, group in enumerate(rows["group"])])
+    assert summarise(halved, threshold=0.6, resamples=400)["false_positive_rate"]["low"] != rate["low"]
+    reals = summarise(rows[rows["label"] == 0], threshold=0.6, resamples=20)
+    assert reals["false_positive_rate"]["value"] == rate["value"]
+    fakes = summarise(rows[rows["label"] == 1], threshold=0.6, resamples=20)
+    assert fakes["false_positive_rate"] == {"value": None, "low": None, "high": None}
 
 
 def test_dropped_resamples_are_told() -> None:

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fakedet.evaluation.tracked import track_curves, track_panel, track_summary
+from fakedet.evaluation.tracked import track_curves, track_figures, track_panel, track_summary
+from fakedet.figures.confusion import confusion_figure
 from fakedet.figures.panel import PanelItem, overlay
 from fakedet.tracking.csv_tracker import CsvTracker
 
@@ -86,3 +87,11 @@ def test_the_summary_holds_what_runs_are_compared_by(tmp_path: Path) -> None:
         "dataset": "faces",
         "protocol": "0123",
     }
+
+
+def test_figures_of_a_report_are_told_by_name(tmp_path: Path) -> None:
+    tracker = CsvTracker(str(tmp_path))
+    track_figures([tracker], {"roc": confusion_figure(np.eye(2), "x"), "deletion": confusion_figure(np.eye(2), "y")}, 5)
+    tracker.close()
+    for name in ("roc", "deletion"):
+        assert (tmp_path / "report" / name / "step_5.png").read_bytes().startswith(b"\x89PNG")

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional
 
-from fakedet.config import instantiate
 from fakedet.errors import UserError
 from fakedet.explain.gradcam import heatmaps
+from fakedet.instantiation import instantiate
 from fakedet.models import Network, build
 
 YAMLS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))

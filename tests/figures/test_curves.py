@@ -2,7 +2,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fakedet.figures import canvas
-from fakedet.figures.curves import Curve, pr_figure, roc_figure
+from fakedet.figures.curves import Band, Curve, pr_figure, roc_figure
 
 EMPTY = np.empty(0)
 
@@ -53,3 +53,20 @@ def test_a_name_with_dollar_signs_is_no_formula() -> None:
     figure = roc_figure({r"$\frac{1$": Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.5)})
     assert canvas.png(figure)
     assert _legend(figure.axes[0])[1].startswith(r"$\frac{1$")
+
+
+def test_a_band_lies_where_it_is_said_and_is_named_once() -> None:
+    x = np.array([0.0, 0.5, 1.0])
+    band = Band(x, np.array([0.1, 0.4, np.nan]), np.array([0.3, 0.9, np.nan]))
+    curves = {name: Curve(x, x, 0.5, band=band) for name in ("val", "test")}
+    for draw, steps in ((roc_figure, False), (pr_figure, True)):
+        (axes,) = draw(curves, "$title").axes
+        assert axes.get_title() == "$title"
+        first, second = axes.collections
+        corners = np.concatenate([path.vertices for path in first.get_paths()])
+        assert (corners[:, 1].min(), corners[:, 1].max()) == (0.1, 0.9)
+        assert corners[:, 0].max() == 0.5, "no band where there is no interval"
+        assert steps == bool(np.any((corners == [0.0, 0.9]).all(axis=1))), "precision holds back to the recall before"
+        assert not np.array_equal(first.get_facecolor(), second.get_facecolor())
+        assert _legend(axes)[-1] == "95 % interval at each point"
+    assert "interval" not in "".join(_legend(roc_figure({"val": Curve(x, x, 0.5)}).axes[0]))

@@ -36,7 +36,7 @@ def page(picture: bytes) -> tuple[str, _Page]:
         Section(HOSTILE, [Grid([HOSTILE, "b"], [[HOSTILE, "2"]]), Facts({HOSTILE: HOSTILE})], HOSTILE),
         Section("Pictures", [Gallery([Picture(picture, HOSTILE, (HOSTILE,))], small=True)]),
     ]
-    text = render(HOSTILE, HOSTILE, [HOSTILE], sections)
+    text = render(HOSTILE, HOSTILE, [HOSTILE], sections, [HOSTILE])
     return text, _Page(text)
 
 
@@ -45,8 +45,8 @@ def test_every_string_is_escaped(page: tuple[str, _Page]) -> None:
     assert "<script" not in text
     assert not any(tag == "script" for tag, _ in parsed.tags)
     assert not any(name.startswith("on") for _, attributes in parsed.tags for name in attributes)
-    # title, h1, verdict, note, heading, text, table head, cell, fact's name, its value, caption
-    assert sum(word == HOSTILE for word in parsed.words) == 11
+    # title, alarm, h1, verdict, note, heading, text, table head, cell, fact's name, its value, caption
+    assert sum(word == HOSTILE for word in parsed.words) == 12
     (image,) = [attributes for tag, attributes in parsed.tags if tag == "img"]
     assert image["alt"] == HOSTILE
 
@@ -73,3 +73,23 @@ def test_phones_prints_and_dark_screens_are_thought_of(page: tuple[str, _Page]) 
 
 def test_jpeg_says_so() -> None:
     assert Picture(b"\xff\xd8\xff", "x").uri.startswith("data:image/jpeg;base64,")
+
+
+def test_an_alarm_is_the_first_thing_on_the_page() -> None:
+    parsed = _Page(render("title", "verdict", ["note"], [], ["ALARM"]))
+    shown = [word.strip() for word in parsed.words if word.strip()]
+    assert shown[shown.index("ALARM") + 1 :] == ["title", "verdict", "note"]
+    assert "alarm" not in str(_Page(render("title", "verdict", [], [])).tags)
+
+
+def test_a_figure_is_shown_as_wide_as_it_was_drawn() -> None:
+    figure = confusion_figure(np.eye(2), "x")
+    drawn = Picture.of(figure, "what it shows")
+    assert drawn.data == canvas.png(confusion_figure(np.eye(2), "x"))
+    assert drawn.figure is figure
+    text = render("", "", [], [Section("", [Gallery([drawn], wide=True), Gallery([Picture(drawn.data, "x")])])])
+    images = [attributes for tag, attributes in _Page(text).tags if tag == "img"]
+    width = float(str(images[0]["style"]).removeprefix("max-width: ").removesuffix("rem"))
+    assert width == pytest.approx(6.6 * figure.get_figwidth())
+    assert "style" not in images[1]
+    assert '<div class="gallery wide">' in text

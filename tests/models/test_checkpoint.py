@@ -18,6 +18,7 @@ from runs import train_here
 
 from fakedet.detector.decision import Calibration, Decision, FittedOn
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.trained_on import TrainedOn, digest_names
 from fakedet.errors import UserError
 from fakedet.models import build, checkpoint
 from fakedet.models.checkpoint import Card, stamp
@@ -28,6 +29,9 @@ DECISION = Decision(
     false_positive_rate=0.05,
     band=(0.6, 0.8),
     fitted_on=FittedOn(images=900, reals=400, groups=70, protocol="official split"),
+)
+TRAINED_ON = TrainedOn(
+    file=np.array([-5, 7], np.int64), identity=digest_names("identity", ["celebdf:id0", "celebdf:id1"])
 )
 QUIET = ("callbacks.progress=null", "callbacks.summary=null", "callbacks.panel=null")
 ONE_EPOCH = ("trainer.max_epochs=1", "data.batch_size=4", "callbacks=[default,ema]", *QUIET)
@@ -42,7 +46,10 @@ def _write(file: Path, **changes: Any) -> Path:
         preprocess=PreprocessSpec(size=64, interpolation="bicubic", mean=(0.1, 0.2, 0.3)),
         data={"_target_": "fakedet.data.benchmarks.folder.Folder", "root": "/images", "columns": {"path": "file"}},
         protocol="0123456789abcdef",
-        trained_on=np.array([-5, 7], np.int64),
+        protocol_name="celebdf identity_disjoint (seed 0)",
+        datasets=("celebdf", "dfdc"),
+        images=1234,
+        trained_on=TRAINED_ON,
     )
     state: dict[str, Any] = {"state_dict": {f"network.{name}": value for name, value in network.state_dict().items()}}
     stamp(state, card)
@@ -63,8 +70,10 @@ def test_network_and_card_come_back_as_they_were(tmp_path: Path) -> None:
     assert card.preprocess == PreprocessSpec(size=64, interpolation="bicubic", mean=(0.1, 0.2, 0.3))
     assert card.data["columns"] == {"path": "file"}
     assert card.protocol == "0123456789abcdef"
-    assert card.trained_on.tolist() == [-5, 7]
-    assert card.trained_on.dtype == np.int64
+    assert card.protocol_name == "celebdf identity_disjoint (seed 0)"
+    assert (card.datasets, card.images) == (("celebdf", "dfdc"), 1234)
+    assert card.trained_on.file.tolist() == [-5, 7]
+    assert card.trained_on.to_json() == TRAINED_ON.to_json()
     assert card.decision == Decision()
 
 
@@ -140,16 +149,6 @@ def test_a_training_goes_on_from_a_checkpoint_with_a_decision(run: Path, tmp_pat
     gone_on = train_here(tmp_path / "run", run.parent / "images", *ONE_EPOCH, *more)
     first, second = (checkpoint.read(checkpoint.find(done, "last.ckpt"))["global_step"] for done in (run, gone_on))
     assert second == 2 * first
-
-
-def test_a_checkpoint_from_before_decisions_is_unfitted_until_one_is_written(tmp_path: Path) -> None:
-    file = _write(tmp_path / "old.ckpt")
-    content = torch.load(file, weights_only=True)
-    del content["fakedet"]["decision"]
-    torch.save(content, file)
-    assert not checkpoint.load(file)[1].decision.fitted
-    checkpoint.write_decision(file, DECISION)
-    assert checkpoint.load(file)[1].decision == DECISION
 
 
 def test_a_decision_that_cannot_be_written_leaves_the_checkpoint_whole(tmp_path: Path) -> None:
@@ -230,9 +229,9 @@ def _save(value: Any) -> bytes:
         (_save({"state_dict": {}}), "is a checkpoint of another program"),
         (_save(torch.zeros(3)), "is a checkpoint of another program"),
         (_save({"fakedet": 1}), "is a checkpoint of another program"),
-        (_save({"fakedet": {"format": 2}}), "has checkpoint format 2, this version reads 1"),
+        (_save({"fakedet": {"format": 1}}), "has checkpoint format 1, this version reads 2: train it again"),
         (_save({"fakedet": {}}), "has checkpoint format None"),
-        (_save({"fakedet": {"format": 1}}), "is damaged"),
+        (_save({"fakedet": {"format": 2}}), "is damaged"),
     ],
 )
 def test_what_is_no_checkpoint_of_ours_is_refused(content: bytes, sentence: str, tmp_path: Path) -> None:
@@ -271,7 +270,11 @@ def test_half_a_checkpoint_is_refused(share: float, tmp_path: Path) -> None:
         ({"options": {"depth": 3}}, "has no option 'depth'"),
         ({"preprocess": {"size": 3}}, "preprocess.size=3"),
         ({"preprocess": {"sighs": 3}}, "no field sighs"),
-        ({"trained_on": [1, 2]}, "damaged"),
+        ({"trained_on": [1, 2]}, r"trained_on=\[1, 2\] is no mapping"),
+        ({"trained_on": {**TRAINED_ON.to_json(), "identity": "x"}}, "trained_on.identity is damaged"),
+        ({"trained_on": {"file": ""}}, "trained_on lacks video, source_clip, identity"),
+        ({"images": float("inf")}, "damaged"),
+        ({"datasets": None}, "damaged"),
         ({"decision": None}, "decision=None is not a mapping"),
         ({"decision": {"threshold": 2}}, "decision.threshold=2 is not a number from 0 to 1"),
         ({"decision": {"threshold": float("nan")}}, "decision.threshold=nan is not"),

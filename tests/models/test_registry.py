@@ -10,8 +10,9 @@ import torch
 from omegaconf import OmegaConf
 
 import fakedet.models
-from fakedet.config import PreprocessConfig, instantiate, preprocess_spec
+from fakedet.config import PreprocessConfig, preprocess_spec
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 from fakedet.models import Network, build, check_preprocess, names, registry
 
 CONF = Path(__file__).parents[2] / "conf" / "model"

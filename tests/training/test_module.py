@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -15,6 +14,7 @@ from fakedet.config import LossConfig, ScheduleConfig
 from fakedet.data.benchmarks.folder import Folder
 from fakedet.data.images import Batch
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.trained_on import TrainedOn
 from fakedet.errors import UserError
 from fakedet.metrics import scores
 from fakedet.metrics.collection import WATCHED
@@ -30,7 +30,7 @@ def make_module(
     name: str = "timm", smoothing: float = 0.0, schedule: ScheduleConfig | None = None, lr: float = 1e-3
 ) -> DetectorModule:
     network = build("timm", model_name="test_resnet") if name == "timm" else build(name)
-    card = Card(name, network.options, SPEC, {}, "", np.empty(0, np.int64))
+    card = Card(name, network.options, SPEC, {}, "", "", (), 0, TrainedOn())
     optimizer = partial(torch.optim.AdamW, lr=lr, weight_decay=0.1)
     return DetectorModule(network, card, optimizer, schedule or ScheduleConfig(), LossConfig(smoothing))
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fakedet.config import buildable
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import buildable
 
 
 class Pipeline:

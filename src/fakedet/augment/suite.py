@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fakedet.augment.corruptions import CORRUPTIONS, Image, by_factor, check, compressed, corrupt, scaled
-from fakedet.config import buildable
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import buildable
 
 CLEAN, SURFACE = "clean", "surface"
 _AXES = ("jpeg", "downscale")  # of the surface

@@ -123,6 +123,11 @@ class Benchmark(DataModule):
             raise UserError(f"data.root={self.root} holds no {prepared.MANIFEST}; {self._how_to_prepare()}.")
         return self.scan_all(self.root).rows
 
+    def faceless(self) -> pd.DataFrame:
+        """Rows of the frames and pictures in which `prepare.py` found no face; none of what was never prepared."""
+        file = self.root / prepared.MISSED
+        return manifest.read(file, manifest.PREPARED) if file.is_file() else super().faceless()
+
     def scan_all(self, raw: Path) -> Scan:
         """`scan`, with the columns that all data sets fill alike, sorted by path.
 

@@ -49,6 +49,7 @@ class DataModule(LightningDataModule):
     """
 
     rows: pd.DataFrame
+    missed: pd.DataFrame  # rows of frames and pictures in which no face was found, so that there is no crop of them
     crops: FaceSpec | None = None  # how the images were cut out of larger pictures, where it is known
     protocol_name = "by group"  # how they are split, for reports
     dropped: Mapping[str, int] = MappingProxyType({})  # reason -> rows that the protocol has no place for
@@ -112,13 +113,22 @@ class DataModule(LightningDataModule):
         Raises:
             UserError: for data that cannot be trained or tested on.
         """
-        found = self.index()
+        found, missed = self.index(), self.faceless()
         self.has_own_splits = "split" in found and bool((found["split"] == "test").any())
-        self.rows = manifest.complete(self.divide(found))
+        # Splits are the download's: they do not depend on what a finder saw.
+        both = pd.concat([found, missed], ignore_index=True) if len(missed) else found
+        divided = manifest.complete(self.divide(both))
+        without = divided["path"].isin(missed["path"])
+        self.rows, self.missed = (divided[part].reset_index(drop=True) for part in (~without, without))
         if self.limit is not None:
             self.rows = limit_by_group(self.rows, self.limit, self.split_seed)
+            self.missed = self.missed[self.missed["group"].isin(self.rows["group"])].reset_index(drop=True)
         self.quarantine = Quarantine(len(self.rows), self.max_unreadable, self.quarantine_file)
         return self
+
+    def faceless(self) -> pd.DataFrame:
+        """Rows like those of `index`, of what was looked at and has no crop, because no face was found."""
+        return pd.DataFrame(columns=list(manifest.COLUMNS))
 
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
         """Give every row its split: those that the data came with, the others by a hash of the group."""

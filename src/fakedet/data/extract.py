@@ -28,6 +28,7 @@ from fakedet.errors import UserError
 
 Picture = NDArray[np.uint8]
 CROPS, MASKS = "crops", "masks"
+NO_FACE, OTHER_FACE = "no face found", "the main face is not in it"
 FORMATS = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}  # above 100: lossless
 _IN_MEMORY = 64 << 20  # bytes of crops of one video; more lie in a temporary file
 
@@ -125,7 +126,7 @@ def _extract_image(job: Job, record: Record) -> None:
     assert _finder is not None
     face = choose(_finder.find(image), _extraction.face.choice, *image.shape[:2])
     if face is None:
-        record["lost"].append([None, "no face found"])
+        record["lost"].append([None, NO_FACE])
         return
     mask = decode(_extraction.raw / job.mask) if job.mask else None
     record["crops"].append(_write(job, None, crop(image, face, _extraction.face), face, mask))
@@ -164,7 +165,7 @@ def _extract_video(job: Job, record: Record) -> None:
         for index, faces, cuts, face in zip(frames, found, places, main, strict=True):
             mask = next(masks)
             if _extraction.face is not None and face is None:
-                record["lost"].append([index, "no face found" if not faces else "the main face is not in it"])
+                record["lost"].append([index, OTHER_FACE if faces else NO_FACE])
                 continue
             start, shape = cuts[faces.index(face) if face is not None else 0]
             spool.seek(start)

@@ -58,9 +58,13 @@ class Images(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.paths)
 
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """The decoded picture of a row; raises an `ImageError` when it cannot be read."""
+        return decode(self.root / self.paths[index])
+
     def __getitem__(self, index: int) -> Item:
         try:
-            image = to_tensor(decode(self.root / self.paths[index]), self.spec, None, 0)
+            image = to_tensor(self.picture(index), self.spec, None, 0)
         except ImageError as error:
             return Item(image=None, label=-1, index=index, unreadable=[(self.paths[index], str(error))])
         return Item(image=image, label=int(self.labels[index]), index=index, unreadable=[])
@@ -81,7 +85,7 @@ class TrainingImages(Images):
         # A batch keeps its size and balance, which distributed training relies on.
         for _ in range(16):
             try:
-                image = to_tensor(decode(self.root / self.paths[index]), self.spec, self.augment, draw.seed)
+                image = to_tensor(self.picture(index), self.spec, self.augment, draw.seed)
                 return Item(image=image, label=int(self.labels[index]), index=index, unreadable=unreadable)
             except ImageError as error:
                 unreadable.append((self.paths[index], str(error)))

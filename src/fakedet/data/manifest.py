@@ -83,7 +83,7 @@ def protocol_hash(rows: pd.DataFrame) -> str:
 def write_table(rows: pd.DataFrame, path: Path) -> None:
     """Write as Parquet; a reader sees the old file or the whole new one, never half of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    rows.to_parquet(partial, index=False)
+    rows.to_parquet(partial, index=False)  # with what `rows.attrs` says, as JSON
     partial.replace(path)
 
 

@@ -71,6 +71,11 @@ class Mix(DataModule):
         self.crops = next(iter(records.values())).face
         return pd.concat([self._rows(name, folder) for name, folder in self.folders.items()], ignore_index=True)
 
+    def faceless(self) -> pd.DataFrame:
+        """Rows of the frames and pictures of all sets in which `prepare.py` found no face."""
+        kept = {name: folder for name, folder in self.folders.items() if (folder / prepared.MISSED).is_file()}
+        return pd.concat([super().faceless(), *(self._rows(*each, prepared.MISSED) for each in kept.items())])
+
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
         """Apply the protocol to all sets; rows that it has no place for are dropped and counted in `dropped`."""
         sets = ", ".join(self.folders)
@@ -104,8 +109,8 @@ class Mix(DataModule):
         inside = folder.relative_to(self.root).as_posix()
         return "" if inside == "." else f"{inside}/"
 
-    def _rows(self, name: str, folder: Path) -> pd.DataFrame:
-        rows = manifest.read(folder / prepared.MANIFEST, manifest.PREPARED)
+    def _rows(self, name: str, folder: Path, table: str = prepared.MANIFEST) -> pd.DataFrame:
+        rows = manifest.read(folder / table, manifest.PREPARED)
         prefix = self._prefix(folder)
         # Two folders may call different groups alike; people and clips that are named alike are taken for the same.
         return rows.assign(path=prefix + rows["path"], mask=prefix + rows["mask"], group=f"{name}/" + rows["group"])

@@ -80,7 +80,8 @@ class OwnTable:
                     f"{int(rows['group'].isna().sum())} rows of {file} have no group: {self.group_by} is empty."
                 )
         elif "group" not in rows:
-            rows["group"] = rows["path"]
+            # Frames of one video are one another's likeness.
+            rows["group"] = rows["video"].fillna(rows["path"]) if "video" in rows else rows["path"]
         if "split" in rows:
             rows["split"] = _splits(rows["split"], file)
         return rows

@@ -11,16 +11,17 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from fakedet.config import PrepareConfig, check_keys, face_spec, instantiate
+from fakedet.config import PrepareConfig, check_keys, face_spec
 from fakedet.data import coverage, manifest
 from fakedet.data.benchmark import Benchmark, Expectation
-from fakedet.data.extract import FORMATS, Extraction, Job
+from fakedet.data.extract import FORMATS, NO_FACE, OTHER_FACE, Extraction, Job
 from fakedet.data.journal import Journal
-from fakedet.data.prepared import MANIFEST, QUARANTINE, RECORD, Prepared
+from fakedet.data.prepared import MANIFEST, MISSED, QUARANTINE, RECORD, Prepared
 from fakedet.data.workforce import work_off
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.detector.video import Sampling
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import instantiate
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,8 @@ def _conclude(
         first = next(_quarantined(records, strange))
         raise UserError(f"No crop came out of {data.raw}: of {first[0]}, for one, {first[2]}; see {report}.")
     manifest.write_table(manifest.complete(pd.DataFrame(crops), manifest.PREPARED), data.root / MANIFEST)
+    missed = pd.DataFrame(list(_missed(rows, records)), columns=list(manifest.COLUMNS))
+    manifest.write_table(manifest.complete(missed, manifest.PREPARED), data.root / MISSED)
     (data.root / RECORD).write_text(settings.dump())
     console = Console()
     console.print(coverage.table(covered))
@@ -161,6 +164,15 @@ def _row(row: dict[Any, Any], crop: dict[str, Any]) -> dict[str, Any]:
     """A crop's row: what its file's name says, and what was found in it."""
     known = {name: row.get(name) for name in manifest.COLUMNS}
     return {**known, "mask": None, **crop}
+
+
+def _missed(rows: pd.DataFrame, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of what was looked at and shows no face, or none of the face that the video is about."""
+    for row, record in zip(rows.to_dict("records"), records, strict=True):
+        for frame, reason in record["lost"]:
+            if reason in (NO_FACE, OTHER_FACE):
+                path = row["path"] if frame is None else f"{row['path']}/{frame:06d}"
+                yield _row(row, {"path": path, "frame": frame})
 
 
 def _quarantined(records: list[dict[str, Any]], strange: dict[str, str]) -> Iterator[tuple[str, int | str, str]]:

@@ -5,14 +5,18 @@
 <root>/prepared.json         data set, settings and versions
 <root>/crops/…/000012.png    a crop for each frame, in the download's own tree
 <root>/masks/…               the forged region of the same crops, where the data set has masks
+<root>/missed.parquet        rows of the frames and pictures in which no face was found
 <root>/quarantine.csv        videos and frames that gave none, with their reason
 <root>/coverage.csv          videos, frames and faces by class and method; coverage.html shows it
+<root>/audit.json            what `audit.py` found in them, if it was run
 <root>/records.jsonl         what is done so far, only while it is being made
 ```
 """
 
+import datetime
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,8 @@ from fakedet.detector.spec import FaceSpec
 from fakedet.errors import UserError
 
 MANIFEST, RECORD, JOURNAL = "manifest.parquet", "prepared.json", "records.jsonl"
-QUARANTINE, COVERAGE = "quarantine.csv", "coverage.csv"
+QUARANTINE, COVERAGE, MISSED = "quarantine.csv", "coverage.csv", "missed.parquet"
+AUDIT = "audit.json"
 FORMAT = 1
 
 
@@ -77,3 +82,26 @@ class Prepared:
             raise UserError(f"{file} is missing, so nobody knows how its crops were made: prepare it again.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{file} is damaged: prepare it again.") from error
+
+
+def keep_audit(root: Path, findings: Sequence[str]) -> None:
+    """Note what an audit of a prepared folder found, so that reports on it can say so; another folder is left alone."""
+    if (root / RECORD).is_file() and (root / MANIFEST).is_file():
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        record = {"manifest": _digest(root / MANIFEST), "when": today, "findings": list(findings)}
+        (root / AUDIT).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8", errors="replace")
+
+
+def read_audit(root: Path) -> dict[str, Any] | None:
+    """`when` a prepared folder was audited last, and its `findings`; None where it was not since it was prepared."""
+    try:
+        record = json.loads((root / AUDIT).read_text("utf-8"))
+        if record["manifest"] != _digest(root / MANIFEST):
+            return None
+        return {"when": str(record["when"]), "findings": [str(line) for line in record["findings"]]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -126,27 +126,54 @@ def crop_mask(mask: NDArray[np.uint8], face: Face, spec: FaceSpec) -> NDArray[np
     return _cut(mask, face, spec, cv2.INTER_NEAREST)
 
 
+def corners(face: Face, spec: FaceSpec) -> tuple[Point, Point, Point, Point]:
+    """Corners of the square that `crop` cuts out, clockwise from the crop's upper left one.
+
+    In pixels of the full picture, over whose edge they may lie.
+
+    Raises:
+        UserError: as `crop` does.
+    """
+    if spec.align == "landmarks":
+        middle, upright, side = _template_square(face, spec.margin)
+    else:
+        left, top, side = _box_square(face, spec.margin)
+        middle, upright = complex(left + side / 2, top + side / 2), 1 + 0j
+    places = [middle + upright * side / 2 * corner for corner in (-1 - 1j, 1 - 1j, 1 + 1j, -1 + 1j)]
+    upper_left, upper_right, lower_right, lower_left = [(place.real, place.imag) for place in places]
+    return upper_left, upper_right, lower_right, lower_left
+
+
 def _cut(image: NDArray[np.uint8], face: Face, spec: FaceSpec, interpolation: int) -> NDArray[np.uint8]:
     if spec.align == "landmarks":
         return _aligned(image, face, spec.margin, interpolation)
-    side = max(1, round(spec.margin * face.side))
+    left, top, side = _box_square(face, spec.margin)
+    return _window(image, left, top, side, side)
+
+
+def _box_square(face: Face, margin: float) -> tuple[int, int, int]:
+    """Left, top and side of the square around the box."""
+    side = max(1, round(margin * face.side))
     x, y = face.centre
-    return _window(image, round(x - side / 2), round(y - side / 2), side, side)
+    return round(x - side / 2), round(y - side / 2), side
 
 
-def _aligned(image: NDArray[np.uint8], face: Face, margin: float, interpolation: int) -> NDArray[np.uint8]:
+def _template_square(face: Face, margin: float) -> tuple[complex, complex, int]:
+    """Middle of the template's square in the picture, the direction of its upper edge, and its side."""
     if face.landmarks is None:
         raise UserError("face.align=landmarks needs landmarks, which this finder does not give; use face.finder=mtcnn.")
     points = np.array([complex(*point) for point in face.landmarks])
     # In complex numbers the similarity from template to picture is z -> turn · z + shift.
     template = _TEMPLATE - _TEMPLATE.mean()
-    turn = np.vdot(template, points - points.mean()) / np.vdot(template, template).real
+    turn = complex(np.vdot(template, points - points.mean()) / np.vdot(template, template).real)
     if abs(turn) < 1e-3:
         raise UserError("face.align=landmarks found all landmarks on one spot; use face.align=box.")
-    half = margin * _TEMPLATE_SIDE / 2
-    middle = points.mean() + turn * (_TEMPLATE_SIDE / 2 * (1 + 1j) - _TEMPLATE.mean())
-    side = max(1, round(2 * half * abs(turn)))
-    upright = turn / abs(turn)
+    middle = complex(points.mean() + turn * (_TEMPLATE_SIDE / 2 * (1 + 1j) - _TEMPLATE.mean()))
+    return middle, turn / abs(turn), max(1, round(margin * _TEMPLATE_SIDE * abs(turn)))
+
+
+def _aligned(image: NDArray[np.uint8], face: Face, margin: float, interpolation: int) -> NDArray[np.uint8]:
+    middle, upright, side = _template_square(face, margin)
     reach = math.ceil(side * (abs(upright.real) + abs(upright.imag)) / 2) + 3  # 3: what bicubic looks at
     left, top = math.floor(middle.real) - reach, math.floor(middle.imag) - reach
     window = _window(image, left, top, 2 * reach + 1, 2 * reach + 1)

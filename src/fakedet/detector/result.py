@@ -65,7 +65,7 @@ class Result:
         reasons: why there is no verdict, or what it means less for; a clause each, such as `no face found`.
         width: of the upright picture in pixels; None when unreadable.
         height: likewise.
-        milliseconds: stage (`decode`, `find`, `network`, `map`) -> wall time.
+        milliseconds: stage (`decode`, `find`, `cut`, `network`, `map`) -> wall time.
     """
 
     name: str

@@ -1,74 +1,85 @@
-"""Several runs side by side, from what their folders hold."""
+"""The story of a comparison: runs side by side, from what their folders hold."""
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fakedet.config import CompareConfig, check_keys
-from fakedet.errors import UserError
+from fakedet.errors import UserError, did_you_mean
+from fakedet.evaluation.comparison import Comparison
+from fakedet.evaluation.runs import EVALUATE, TRAIN, Run, find_runs, runs_below
+from fakedet.evaluation.summary import GAP, cell
+from fakedet.metrics.scores import TITLES
+
+LEVELS = ("frame", "video")
 
 
 def compare(config: CompareConfig) -> None:
-    """Print a table of all runs below the given folders, best validation AUC first."""
-    check_keys(config)
-    folders = [Path(folder) for folder in config.runs]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"runs={folder} is not a folder.")
-    print_runs(folders)
-
-
-def print_runs(folders: list[Path]) -> None:
-    """Print the runs below these folders; those that failed or did not end come last, with the reason.
-
-    They are ordered by validation AUC: choosing by a test score would make the test a part of training.
+    """Print the trainings, best validation AUC first; and of evaluations the matrix, which is written too.
 
     Raises:
-        UserError: when there is no run at all.
+        UserError: when there is no run, or a setting fits none.
     """
-    runs = sorted({file.parent.parent for folder in folders for file in folder.rglob(".hydra/overrides.yaml")})
-    if not runs:
-        raise UserError(f"There is no run below {', '.join(map(str, folders))}.")
-    rows = sorted((_row(run) for run in runs), key=lambda row: (-row["order"], row["run"]))
-    table = Table(title=f"{len(rows)} runs, best validation AUC first", title_justify="left")
-    table.add_column("run", overflow="fold")
-    table.add_column("changed", overflow="fold")
-    for name in ("validation AUC", "test AUC"):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(row["run"], row["changed"], row["val"], row["test"])
-    Console().print(table)
+    check_keys(config)
+    for name, value, known in (("metric", config.metric, tuple(TITLES)), ("level", config.level, LEVELS)):
+        if value not in known:
+            raise UserError(f"{name}={value}{did_you_mean(value, known)} is none of {', '.join(known)}.")
+    runs = find_runs(map(Path, config.runs))
+    if not any(run.entry == EVALUATE for run in runs) and (config.metric, config.level, config.against) != (
+        "auc", "frame", None
+    ):  # fmt: skip
+        raise UserError(
+            f"metric, level and against are of evaluations, and below {', '.join(config.runs)} there are trainings "
+            "alone: evaluate them first, with evaluate.py -m ckpt=…,…."
+        )
+    _show(runs, Path(config.run.dir), config.metric, config.level, config.against)
 
 
-def _row(run: Path) -> dict[str, Any]:
-    overrides = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text()) or []
-    row: dict[str, Any] = {
-        "run": str(run),
-        "changed": " ".join(overrides),
-        "order": -1.0,
-        "val": "",
-        "test": "",
-    }
-    metrics, failure = run / "metrics.json", run / "failure.txt"
-    if metrics.is_file():
-        splits = json.loads(metrics.read_text())["splits"]
-        row["val"], row["test"] = (_auc(splits.get(split)) for split in ("val", "test"))
-        value = splits.get("val", {}).get("metrics", {}).get("auc", {}).get("value")
-        row["order"] = value if value is not None else 0.0
-    elif failure.is_file():
-        row["val"] = f"failed: {failure.read_text().strip()}"
-    else:
-        row["val"] = "not finished"
-    return row
+def show_sweep(folder: Path) -> None:
+    """Print what the runs of a sweep reached, and write the matrix of its evaluations into its folder."""
+    _show(runs_below(folder), folder)
 
 
-def _auc(split: dict[str, Any] | None) -> str:
-    auc = (split or {}).get("metrics", {}).get("auc", {})
-    if auc.get("value") is None:
-        return "—"
-    low, high = auc.get("low"), auc.get("high")
-    return f"{auc['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+def _show(
+    runs: Sequence[Run], folder: Path, metric: str = "auc", level: str = "frame", against: str | None = None
+) -> None:
+    console = Console()
+    trainings = [run for run in runs if run.entry == TRAIN]
+    if trainings:
+        console.print(_training_table(trainings))
+    if len(trainings) < len(runs):
+        comparison = Comparison.of(runs, metric, level, against)
+        comparison.show(console)
+        console.print(f"Comparison: {comparison.write(folder)}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _training_table(runs: Sequence[Run]) -> Table:
+    """By validation AUC, for choosing by a test score would make the test a part of training; failures come last."""
+    table = Table(title=f"{len(runs)} runs, best validation AUC first", title_justify="left")
+    for name in ("run", "changed", "validation AUC", "test AUC"):
+        table.add_column(name, overflow="fold")
+    for run in sorted(runs, key=lambda run: (-_order(run), str(run.folder))):
+        scores = [run.reason, ""] if run.metrics is None else [_auc(run, split) for split in ("val", "test")]
+        table.add_row(*map(Text, (str(run.folder), " ".join(run.overrides), *scores)))
+    return table
+
+
+def _order(run: Run) -> float:
+    if run.metrics is None:
+        return -1.0
+    value = _entry(run, "val").get("value")
+    return 0.0 if value is None else float(value)
+
+
+def _entry(run: Run, split: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (run.metrics or {})["splits"].get(split, {}).get("metrics", {}).get("auc", {})
+    return found
+
+
+def _auc(run: Run, split: str) -> str:
+    entry = _entry(run, split)
+    return cell(entry) if entry else GAP

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fakedet.errors import UserError, did_you_mean
-from fakedet.evaluation.summary import UNREADABLE, scored
+from fakedet.evaluation.statuses import GIVEN, WITHOUT_SCORE
+from fakedet.evaluation.summary import scored
 
 HOW = ("mean", "median", "max", "top-3", "trimmed")
 _TENTH = 10  # one frame in so many is left out at each end
@@ -33,7 +34,7 @@ def to_videos(rows: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
         Columns `path` (the video, or the path of an image that stands alone), those of `label`, `dataset`,
         `method`, `compression`, `group` and `split` that the rows have, `frames` (how many were scored),
         `score` and `face_status`, in the order of first appearance. A video of which no frame was scored
-        stays, with no score and as unreadable.
+        stays, with no score and the status of its first frame.
 
     Raises:
         UserError: for an unknown `how`, a missing column, a readable frame without a score, or a video whose
@@ -51,7 +52,7 @@ def to_videos(rows: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
         if column in rows:
             _require_one(rows, column, codes, first)
 
-    members = codes[(rows["face_status"] != UNREADABLE).to_numpy()]
+    members = codes[~rows["face_status"].isin(WITHOUT_SCORE).to_numpy()]
     order = np.lexsort((scores, members))
     frames = np.bincount(members, minlength=len(videos))
     rank = np.arange(len(order)) - (np.cumsum(frames) - frames)[members[order]]
@@ -66,9 +67,14 @@ def to_videos(rows: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
             path=pd.Series(videos).str.removeprefix("\0"),
             frames=frames,
             score=np.divide(sums, high - low, out=np.full(len(videos), np.nan), where=frames > 0),
-            face_status=np.where(frames > 0, "given", UNREADABLE),
+            face_status=np.where(frames > 0, GIVEN, rows["face_status"].iloc[first]),
         )
     )
+
+
+def check_pooling(how: str) -> None:
+    """Refuse a `how` that `to_videos` does not know."""
+    _ranks(how)
 
 
 def _ranks(how: str) -> tuple[Callable[[Counts], Counts], Callable[[Counts], Counts]]:
@@ -83,7 +89,7 @@ def _ranks(how: str) -> tuple[Callable[[Counts], Counts], Callable[[Counts], Cou
         "trimmed": (lambda n: n // _TENTH, lambda n: n - n // _TENTH),
     }
     if how not in known:
-        raise UserError(f"how={how} is none of {', '.join(HOW)}{did_you_mean(how, HOW)}.")
+        raise UserError(f"pooling={how} is none of {', '.join(HOW)}{did_you_mean(how, HOW)}.")
     return known[how]
 
 

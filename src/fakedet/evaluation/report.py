@@ -5,7 +5,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,18 @@ import pandas as pd
 
 from fakedet.errors import UserError
 from fakedet.evaluation import summary
-from fakedet.evaluation.sections import decision_section, sections_of_parts
+from fakedet.evaluation.levels import to_videos
+from fakedet.evaluation.model_card import audit_in_words, covered_in_words, latency_in_words, model_card
+from fakedet.evaluation.plots import overlays, pictures_of_split
+from fakedet.evaluation.sections import decision_section, numbers_section, sections_of_parts
+from fakedet.evaluation.tracked import track_figures
 from fakedet.figures import canvas
-from fakedet.figures.confusion import confusion_figure
-from fakedet.figures.curves import Curve, pr_figure, roc_figure
-from fakedet.figures.histogram import histogram_figure
-from fakedet.figures.page import Facts, Gallery, Grid, Picture, Section, render
+from fakedet.figures.page import Facts, Gallery, Picture, Section, render
 from fakedet.figures.panel import OUTCOMES, PanelItem, pair, panel_figure
-from fakedet.metrics.curves import pr_curve, roc_curve
-from fakedet.metrics.scores import TITLES
+from fakedet.tracking import Tracker
 
 MISTAKES = 12
+_GUESS = 0.5
 _UNKNOWN = "not recorded"
 
 
@@ -38,20 +39,26 @@ def write_report(
     detector: Mapping[str, object],
     environment: Mapping[str, object],
     checks: Sequence[Section] = (),
+    trackers: Iterable[Tracker] = (),
+    step: int = 0,
 ) -> Path:
-    """Write `metrics.json`, `figures/*.png` and `report.html` into a run folder.
+    """Write `metrics.json`, `figures/*.png`, `model_card.md` and `report.html` into a run folder.
 
     Every file is whole or absent, whenever the process is killed. The page holds its pictures itself.
 
     Args:
         run_dir: the run's folder; made when absent.
-        metrics: what `metrics.json` will hold: checkpoint, model, dataset, protocol, latency
-            (median_ms, p95_ms, device; optional) and splits (name -> what `summary.summarise` gave).
+        metrics: what `metrics.json` will hold: checkpoint, model, dataset, protocol and splits (name -> what
+            `summary.summarise` gave, with `coverage` and `video` where there are any); and, where they are known,
+            detector (name, trained_on, images, protocol), leaks, doubts, decision, pooling, audit (when, findings)
+            and latency (median_ms, p95_ms, device).
         predictions: the rows of these splits, told apart by `split`; see `summary.summarise`.
         panels: heading -> pictures with their heat maps.
         detector: name -> value, such as the fields of the preprocessing.
         environment: name -> version of what ran.
         checks: sections on what was asked beyond the score.
+        trackers: are handed the page's figures.
+        step: the optimiser step that the detector is of.
 
     Returns:
         The path of the page.
@@ -65,29 +72,31 @@ def write_report(
         split: summary.scored(predictions[predictions["split"] == split]).reset_index(drop=True)
         for split in metrics["splits"]
     }
-    drawn = {name: canvas.png(figure) for name, figure in _figures(metrics, rows).items()}
-    decision = decision_section(metrics, rows)
     title = f"{metrics['model']} on {metrics['dataset']}"
     sections = [
-        Section("Numbers", [_numbers(metrics)], _how_to_read(metrics)),
-        Section("Curves and scores", [Gallery([Picture(data, name) for name, data in drawn.items()])]),
-        decision,
+        numbers_section(metrics),
+        Section("Curves and scores", [Gallery(_plots(metrics, rows))]),
+        decision_section(metrics, rows),
         *sections_of_parts(metrics),
         *checks,
         *_panel_sections(panels, metrics),
-        Section("Speed", [Facts(_latency(metrics.get("latency")))]),
+        Section("Speed", [Facts(latency_in_words(metrics.get("latency")))]),
         Section("Data", [Facts(_data(metrics))]),
-        Section("Detector", [Facts(_text({"checkpoint": metrics["checkpoint"], **detector}))]),
-        Section("Environment", [Facts(_text(environment))]),
+        Section("Detector", [Facts(_text({**_trained(metrics), "checkpoint": metrics["checkpoint"], **detector}))]),
+        Section("Environment", [Facts(_text({"command": metrics.get("entry"), **environment}))]),
     ]
-    page = render(title, verdict(metrics), summary.notes(metrics), sections)
+    page = render(title, verdict(metrics), summary.notes(metrics), sections, summary.leaks(metrics))
+    shown = _shown(sections)
+    drawn = {name: picture.data for name, picture in shown.items()}
     for heading, items in panels.items():
         if items:
-            drawn[f"Panel {heading}"] = canvas.png(panel_figure(items, _threshold(metrics)), dpi=100)
+            drawn[_slug(f"Panel {heading}")] = canvas.png(panel_figure(items, _threshold(metrics)), dpi=100)
     for name, data in drawn.items():
-        _write(run_dir / "figures" / f"{_slug(name)}.png", data)
+        _write(run_dir / "figures" / f"{name}.png", data)
+    _write(run_dir / "model_card.md", model_card(metrics, detector, environment).encode("utf-8", errors="replace"))
     _write(run_dir / "metrics.json", to_json(metrics).encode())
     _write(run_dir / "report.html", page.encode("utf-8", errors="replace"))
+    track_figures(trackers, {name: picture.figure for name, picture in shown.items() if picture.figure}, step)
     return run_dir / "report.html"
 
 
@@ -97,19 +106,31 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     entry = metrics["splits"][split]
     auc = entry["metrics"]["auc"]
     part = f"all of {metrics['dataset']}" if split == "all" else f"the {split} split of {metrics['dataset']}"
-    where = f"On {part} ({entry['images']:,} images of {entry['groups']:,} groups)"
+    covered = entry.get("coverage", {}).get("share", 1.0)
+    share = f", {summary.percent(covered)} of what was given" if covered < 1 else ""
+    where = f"On {part} ({entry['images']:,} images of {entry['groups']:,} groups{share})"
+    trained = (metrics.get("detector") or {}).get("trained_on")
+    who = f"{metrics['model']}, trained on {', '.join(trained)}," if trained else metrics["model"]
     if auc["value"] is None:
         finding = f"{where}, an AUC of {metrics['model']} cannot be given, because not both classes are there."
     else:
-        known = auc["low"] is not None and auc["high"] is not None
-        interval = f"95 % interval {auc['low']:.3f} to {auc['high']:.3f}" if known else "no interval can be given"
-        reached = f"an AUC of {auc['value']:.3f} at {entry['level']} level"
-        finding = f"{where}, {metrics['model']} reaches {reached} ({interval})."
+        reached = f"an AUC of {auc['value']:.3f} at {entry['level']} level ({_interval(auc)})"
+        if "video" in entry and entry["video"]["metrics"]["auc"]["value"] is not None:
+            video = entry["video"]["metrics"]["auc"]
+            reached += f" and of {video['value']:.3f} at video level ({_interval(video)})"
+        guess = ", which a guess may reach too" if auc["low"] is not None and auc["low"] <= _GUESS else ""
+        finding = f"{where}, {who} reaches {reached}{guess}."
     chosen = ", and its checkpoint was chosen on this split, which flatters it" if split == "val" else ""
     return (
-        f"{finding} This is one data set: it says little about pictures from other sources, other forgery "
-        f"methods or other compression, where the same detector may do no better than a guess{chosen}."
+        f"{finding} This says little about pictures from other sources, other forgery methods or other compression, "
+        f"where the same detector may do no better than a guess{chosen}."
     )
+
+
+def _interval(auc: Mapping[str, float | None]) -> str:
+    if auc["low"] is None or auc["high"] is None:
+        return "no interval can be given"
+    return f"95 % interval {auc['low']:.3f} to {auc['high']:.3f}"
 
 
 def most_confident_mistakes(rows: pd.DataFrame, threshold: float, limit: int = MISTAKES) -> pd.DataFrame:
@@ -134,48 +155,26 @@ def to_json(metrics: Mapping[str, Any]) -> str:
     return json.dumps(_strict(metrics), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _figures(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> dict[str, canvas.Figure]:
-    roc: dict[str, Curve] = {}
-    precision_recall: dict[str, Curve] = {}
-    per_split: dict[str, canvas.Figure] = {}
+def _plots(metrics: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> list[Picture]:
+    pictures = overlays(metrics["splits"], rows)
+    entries = {split: entry["video"] for split, entry in metrics["splits"].items() if "video" in entry}
+    if entries:
+        pooling = metrics.get("pooling", "mean")
+        pictures += overlays(entries, {split: to_videos(rows[split], pooling) for split in entries}, ", videos")
     for split, table in rows.items():
-        entry = metrics["splits"][split]
-        labels, values = table["label"].to_numpy(), table["score"].to_numpy(dtype="float64")
-        auc, precision_area = (_number(entry["metrics"][name]["value"]) for name in ("auc", "ap"))
-        false_rate, true_rate, _ = roc_curve(labels, values)
-        roc[split] = Curve(false_rate, true_rate, auc)
-        precision, recall, _ = pr_curve(labels, values)
-        share = entry["fake"] / entry["images"] if entry["images"] else None
-        precision_recall[split] = Curve(recall, precision, precision_area, chance=share)
-        limit = entry["threshold"]
-        per_split[f"Scores {split}"] = histogram_figure(labels, values, limit, f"Scores, {split}")
-        per_split[f"Confusion {split}"] = confusion_figure(entry["confusion"], f"{split}, fake above {limit:.3g}")
-    return {"ROC": roc_figure(roc), "Precision-recall": pr_figure(precision_recall), **per_split}
+        pictures += pictures_of_split(split, metrics["splits"][split], table)
+    return pictures
 
 
-def _numbers(metrics: Mapping[str, Any]) -> Grid:
-    entries = summary.levels(metrics)
-    rows = [
-        [
-            title,
-            *(summary.cell(entry["metrics"][name]).replace(", ", ",\N{NO-BREAK SPACE}") for entry in entries.values()),
-        ]
-        for name, title in TITLES.items()
-    ]
-    rows += [
-        [name.capitalize(), *(f"{entry[name]:,}" for entry in entries.values())]
-        for name in ("images", "real", "fake", "groups", "unreadable")
-    ]
-    return Grid(["Metric", *entries], rows)
-
-
-def _how_to_read(metrics: Mapping[str, Any]) -> str:
-    bootstrap = next(iter(metrics["splits"].values()))["bootstrap"]
-    return (
-        f"In brackets: {100 * bootstrap['interval']:g} % interval from {bootstrap['resamples']:,} resamples "
-        "that draw whole groups (images of one photograph, clip or person stay together). An image is called "
-        f"fake above {_threshold(metrics):.3g}; AUC, average precision and EER need no threshold."
-    )
+def _shown(sections: Iterable[Section]) -> dict[str, Picture]:
+    """File name -> every figure of the page; one of the same name as another has a number."""
+    found: dict[str, Picture] = {}
+    galleries = [block for section in sections for block in section.blocks if isinstance(block, Gallery)]
+    for picture in (picture for gallery in galleries for picture in gallery.pictures if picture.figure is not None):
+        name = _slug(picture.alt)
+        number = sum(other == name or other.startswith(f"{name}_again_") for other in found)
+        found[f"{name}_again_{number}" if number else name] = picture
+    return found
 
 
 def _panel_sections(panels: Mapping[str, Sequence[PanelItem]], metrics: Mapping[str, Any]) -> list[Section]:
@@ -211,22 +210,29 @@ def _card(item: PanelItem, threshold: float) -> Picture:
     return Picture(data, f"{outcome}: picture and heat map", tuple(lines))
 
 
-def _latency(latency: Mapping[str, Any] | None) -> dict[str, str]:
-    if not latency:
-        return {"latency": "not measured"}
-    times = f"median {latency['median_ms']:.1f} ms, 95th percentile {latency['p95_ms']:.1f} ms"
-    return {"one image at a time": times, "device": str(latency["device"])}
-
-
 def _data(metrics: Mapping[str, Any]) -> dict[str, str]:
-    counts = {
-        split: f"{entry['images']:,} images ({entry['real']:,} real, {entry['fake']:,} fake) "
-        f"of {entry['groups']:,} groups; unreadable: {entry['unreadable']:,}"
-        for split, entry in metrics["splits"].items()
+    facts = {
+        "data set": canvas.printable(str(metrics["dataset"])),
+        "protocol": str(metrics.get("protocol_name") or _UNKNOWN),
+        "its hash": f"{metrics['protocol']} (of which image has which label in which split and group)",
     }
-    name = metrics.get("protocol_name", "")
-    protocol = f"{name}, {metrics['protocol']} (hash of which image has which label in which split and group)"
-    return {"data set": canvas.printable(str(metrics["dataset"])), "protocol": protocol, **counts}
+    for split, entry in metrics["splits"].items():
+        facts[split] = (
+            f"{entry['images']:,} images ({entry['real']:,} real, {entry['fake']:,} fake) of {entry['groups']:,} "
+            f"groups; unreadable: {entry['unreadable']:,}"
+        )
+        if "coverage" in entry:
+            facts[f"{split}, coverage"] = covered_in_words(entry["coverage"])
+    return {**facts, "audit": audit_in_words(metrics)}
+
+
+def _trained(metrics: Mapping[str, Any]) -> dict[str, object]:
+    about = metrics.get("detector")
+    if about is None:
+        return {}
+    names, images = ", ".join(about["trained_on"]) or _UNKNOWN, about["images"]
+    number = "" if images is None else f" ({images:,} images)"
+    return {"detector": about["name"], "trained on": f"{names}{number}", "split by": about["protocol"]}
 
 
 def _text(values: Mapping[str, object]) -> dict[str, str]:
@@ -240,10 +246,6 @@ def _threshold(metrics: Mapping[str, Any]) -> float:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _strict(value: Any) -> Any:

@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from fakedet.data.datamodule import DataModule
+from fakedet.data.images import Loader
 from fakedet.detector.decision import Decision
 from fakedet.errors import UserError
+from fakedet.evaluation.statuses import ABSTAINED, GIVEN, UNREADABLE
 from fakedet.models.registry import Network
 
 
@@ -48,25 +51,43 @@ def score(
         The rows with `logit`, `score` (calibrated P(fake)) and `verdict`, missing where the image could not
         be read, and `face_status` (`given`, or `unreadable`).
     """
+    logits = logits_of(network, data.evaluation_loader(rows), len(rows), device, "Scoring")
+    readable = ~np.isnan(logits) | ~rows["path"].isin(data.quarantine.reasons).to_numpy()
+    return decided(rows.assign(logit=logits, face_status=np.where(readable, GIVEN, UNREADABLE)), decision)
+
+
+def logits_of(network: Network, loader: Loader, count: int, device: torch.device, title: str) -> NDArray[np.float64]:
+    """Logits (count,) of what a loader gives, in fp32, by `index`; NaN where it left one out.
+
+    Args:
+        network: in evaluation mode.
+        loader: of images.
+        count: number of its rows.
+        device: where the network runs.
+        title: of the progress bar.
+    """
     network = network.to(device)
-    logits = np.full(len(rows), np.nan)
-    loader = data.evaluation_loader(rows)
+    logits = np.full(count, np.nan)
     with torch.inference_mode(), torch.autocast(device.type, enabled=False), Progress(transient=True) as progress:
-        task = progress.add_task("Scoring", total=len(rows))
+        task = progress.add_task(title, total=count)
         for batch in loader:
             images = batch["image"].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
             logits[batch["index"].numpy()] = network(images).float().cpu().numpy()
             progress.update(task, advance=len(batch["index"]))
-    readable = ~np.isnan(logits) | ~rows["path"].isin(data.quarantine.reasons).to_numpy()
-    return decided(rows.assign(logit=logits, face_status=np.where(readable, "given", "unreadable")), decision)
+    return logits
 
 
 def decided(predictions: pd.DataFrame, decision: Decision) -> pd.DataFrame:
-    """Predictions whose `score` and `verdict` are those of a decision; where there is no logit, there is neither."""
+    """Predictions whose `score` and `verdict` are those of a decision.
+
+    Where there is no logit there is neither; but who abstains says 0.5 and `uncertain`.
+    """
     logits = predictions["logit"].to_numpy(dtype="float64")
     known = ~np.isnan(logits)
     probabilities = np.full(len(logits), np.nan)
     probabilities[known] = decision.probability(logits[known])
     verdicts = pd.Series(pd.NA, index=predictions.index, dtype="string")
     verdicts[known] = decision.verdict(probabilities[known])
+    abstained = (predictions["face_status"] == ABSTAINED).to_numpy()
+    probabilities[abstained], verdicts[abstained] = 0.5, "uncertain"
     return predictions.assign(score=probabilities, verdict=verdicts)

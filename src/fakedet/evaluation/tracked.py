@@ -12,6 +12,7 @@ from fakedet.figures.confusion import confusion_figure
 from fakedet.figures.panel import PanelItem, overlay, panel_figure
 from fakedet.metrics.scores import THRESHOLD
 from fakedet.tracking import Tracker
+from fakedet.tracking.tracker import Figure
 
 
 def track_curves(
@@ -72,6 +73,13 @@ def track_panel(
     for tracker in trackers:
         tracker.log_table(f"{split}/panel", table, step)
         tracker.log_figure(f"{split}/panel_figure", panel_figure(items, threshold), step)
+
+
+def track_figures(trackers: Iterable[Tracker], figures: Mapping[str, Figure], step: int) -> None:
+    """Hand over the figures of a report by name, so that runs can be laid side by side."""
+    for tracker in trackers:
+        for name, figure in figures.items():
+            tracker.log_figure(f"report/{name}", figure, step)
 
 
 def track_summary(trackers: Iterable[Tracker], metrics: Mapping[str, Any], ckpt: Path) -> None:

@@ -21,6 +21,8 @@ from fakedet.metrics import ranked
 from fakedet.metrics.ranking import Ranking
 from fakedet.models.registry import Network
 
+# Last word of the name of what is 0 where a change of the images changes nothing.
+_DIFFERENCES = ("drop", "loss")
 # Decoded picture (height, width, 3) and a seed to a changed one of any size, both RGB uint8.
 Change = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
@@ -137,7 +139,12 @@ def resample_aucs(
 
 
 def with_interval(name: str, points: Mapping[str, float], found: Resampled | None) -> dict[str, Any]:
-    """`value`, `low` and `high` of one number as plain JSON, None where there is none."""
-    low, high = (float("nan"), float("nan")) if found is None else found.bounds(name)
+    """`value`, `low` and `high` of one number as plain JSON, None where there is none.
+
+    A number whose name ends in one of `_DIFFERENCES` has the interval of a difference.
+    """
+    low, high = float("nan"), float("nan")
+    if found is not None:
+        low, high = found.difference(name)[:2] if name.split()[-1] in _DIFFERENCES else found.bounds(name)
     values = {"value": points[name], "low": low, "high": high}
     return {key: None if np.isnan(value) else float(value) for key, value in values.items()}

@@ -12,7 +12,8 @@ _KINDS = {
     "deletion": ("Deletion: the smaller the area, the better", "Share of pixels removed, the most marked first"),
     "insertion": ("Insertion: the larger the area, the better", "Share of pixels put in, the most marked first"),
 }
-_MAPS = {
+# Kind of map -> its name, colour and dashes.
+MAPS = {
     "gradcam": ("Grad-CAM", canvas.VERMILION, "-"),
     "random": ("same map elsewhere", canvas.BLUE, "--"),
     "usual": ("mean of other maps", canvas.GREEN, ":"),
@@ -34,7 +35,7 @@ def removal_figure(kind: Literal["deletion", "insertion"], entry: Mapping[str, A
     """
     title, abscissa = _KINDS[kind]
     figure, axes = canvas.new(4.6, 5.2)
-    for name, (text, colour, dashes) in _MAPS.items():
+    for name, (text, colour, dashes) in MAPS.items():
         if name in entry:
             curve = entry[name]
             label = f"{text}: area {curve['area']['value']:.3f}"

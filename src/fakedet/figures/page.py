@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from fakedet.figures import canvas
 
 _TEMPLATE = "page.html.jinja"
 
@@ -18,11 +21,23 @@ class Picture:
         data: bytes of a PNG or JPEG file.
         alt: what it shows, for readers who do not see it.
         caption: lines under it.
+        figure: what it was drawn from, for whoever shows it elsewhere too; None for a photograph.
     """
 
     data: bytes
     alt: str
     caption: tuple[str, ...] = ()
+    figure: Figure | None = None
+
+    @classmethod
+    def of(cls, figure: Figure, alt: str) -> "Picture":
+        """A drawn figure."""
+        return cls(canvas.png(figure), alt, figure=figure)
+
+    @property
+    def inches(self) -> float | None:
+        """Width that a figure was drawn for, so that all have type of one size; None for a photograph."""
+        return None if self.figure is None else float(self.figure.get_figwidth())
 
     @property
     def uri(self) -> str:
@@ -38,10 +53,12 @@ class Gallery:
     Attributes:
         pictures: in reading order.
         small: thumbnails with captions instead of plots.
+        wide: each has the whole width.
     """
 
     pictures: Sequence[Picture]
     small: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,9 @@ class Section:
     text: str = ""
 
 
-def render(title: str, verdict: str, notes: Sequence[str], sections: Sequence[Section]) -> str:
+def render(
+    title: str, verdict: str, notes: Sequence[str], sections: Sequence[Section], alarms: Sequence[str] = ()
+) -> str:
     """The page as text. Every string is escaped, so a file name cannot become markup.
 
     Args:
@@ -86,6 +105,7 @@ def render(title: str, verdict: str, notes: Sequence[str], sections: Sequence[Se
         verdict: the sentences that a hurried reader takes away.
         notes: warnings, listed right below.
         sections: the rest, in order.
+        alarms: what makes everything below worthless; stands above it all.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -100,5 +120,6 @@ def render(title: str, verdict: str, notes: Sequence[str], sections: Sequence[Se
         title=title,
         verdict=verdict,
         notes=notes,
+        alarms=alarms,
         sections=[(section, [(kinds[type(block)], block) for block in section.blocks]) for section in sections],
     )

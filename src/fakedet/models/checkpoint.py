@@ -1,6 +1,7 @@
 """The checkpoint's format: Lightning's, stamped with what is needed to rebuild the detector from it alone."""
 
 import contextlib
+import operator
 import os
 import pickle
 from collections.abc import Mapping
@@ -8,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.trained_on import TrainedOn
 from fakedet.errors import UserError
 from fakedet.models.registry import Network, build
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "fakedet"
 _PREFIX = "network."
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -33,7 +33,10 @@ class Card:
         preprocess: how pictures become its input.
         data: the data section of the config that it was trained with.
         protocol: hash over the rows it was trained, validated and tested on.
-        trained_on: sorted 64-bit digests of the training files, int64, (n,).
+        protocol_name: how these rows were split, in words.
+        datasets: names of the data sets that it was trained on, sorted.
+        images: number of the training images.
+        trained_on: digests of these images' files, videos, source clips and people.
         decision: what it says of a score; unfitted until `write_decision`.
     """
 
@@ -42,7 +45,10 @@ class Card:
     preprocess: PreprocessSpec
     data: Mapping[str, Any]
     protocol: str
-    trained_on: NDArray[np.int64]
+    protocol_name: str
+    datasets: tuple[str, ...]
+    images: int
+    trained_on: TrainedOn
     decision: Decision = field(default_factory=Decision)
 
 
@@ -55,7 +61,10 @@ def stamp(checkpoint: dict[str, Any], card: Card) -> None:
         "preprocess": card.preprocess.to_json(),
         "data": dict(card.data),
         "protocol": card.protocol,
-        "trained_on": torch.from_numpy(card.trained_on),
+        "protocol_name": card.protocol_name,
+        "datasets": list(card.datasets),
+        "images": card.images,
+        "trained_on": card.trained_on.to_json(),
         "decision": card.decision.to_json(),
     }
 
@@ -117,7 +126,7 @@ def read(file: Path) -> dict[str, Any]:
         raise UserError(f"{file} is a checkpoint of another program: train one with src/train.py.")
     found = checkpoint[_KEY].get("format")
     if found != FORMAT:
-        raise UserError(f"{file} has checkpoint format {found}, this version reads {FORMAT}.")
+        raise UserError(f"{file} has checkpoint format {found}, this version reads {FORMAT}: train it again.")
     return checkpoint
 
 
@@ -139,8 +148,11 @@ def load(file: Path) -> tuple[Network, Card]:
             preprocess=PreprocessSpec.from_json(stored["preprocess"]),
             data=dict(stored["data"]),
             protocol=str(stored["protocol"]),
-            trained_on=stored["trained_on"].numpy(),
-            decision=Decision.from_json(stored["decision"]) if "decision" in stored else Decision(),
+            protocol_name=str(stored["protocol_name"]),
+            datasets=tuple(str(name) for name in stored["datasets"]),
+            images=operator.index(stored["images"]),
+            trained_on=TrainedOn.from_json(stored["trained_on"]),
+            decision=Decision.from_json(stored["decision"]),
         )
         weights = {
             key.removeprefix(_PREFIX): value

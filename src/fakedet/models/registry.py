@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import fakedet.models
-from fakedet.config import buildable
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import buildable
 from fakedet.models.pretrained import Pretrained, adopt, read_weights
 
 Factory = Callable[..., "Network"]

@@ -6,21 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
-from fakedet.config import TrainConfig, check_keys, instantiate, preprocess_spec
+from fakedet.config import TrainConfig, check_keys, preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.evaluation.conclusion import Question, conclude
 from fakedet.evaluation.decision import fit_decision
-from fakedet.evaluation.evaluate import conclude
+from fakedet.evaluation.overlap import overlaps, remember, sentence
 from fakedet.evaluation.scoring import require_exact_fp32
+from fakedet.instantiation import instantiate
 from fakedet.models import check_preprocess, checkpoint
 from fakedet.models.registry import Network
 from fakedet.tracking import open_trackers
@@ -61,7 +62,8 @@ def train(config: TrainConfig) -> None:
             data.trainer = None  # what follows runs in this process alone
             file = checkpoint.find(run)
             decide = partial(_decide, file, data.protocol_name)
-            conclude(run, file, data, ("val", "test"), trainer.strategy.root_device, trackers, decide=decide)
+            question = Question("train", ("val", "test"), leaks=_leaks(card, data))
+            conclude(run, file, data, question, trainer.strategy.root_device, trackers, decide)
             _suggest(run)
 
 
@@ -106,14 +108,25 @@ def _adopt_crops(data: DataModule) -> PreprocessSpec:
 
 
 def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint.Card:
+    rows = data.split("train")
     return checkpoint.Card(
         model=network.name,
         options=network.options,
         preprocess=data.spec,
         data={**_plain(config)["data"], "root": str(Path(config.data["root"]).resolve())},  # wherever it is evaluated
         protocol=protocol_hash(data.rows),
-        trained_on=np.unique(data.file_digests(data.split("train"))),
+        protocol_name=data.protocol_name,
+        datasets=tuple(sorted(set(rows["dataset"]))),
+        images=len(rows),
+        trained_on=remember(rows, data.file_digests(rows)),
     )
+
+
+def _leaks(card: checkpoint.Card, data: DataModule) -> list[str]:
+    """What test images share with training ones: some official protocols leak by construction, which is said."""
+    rows = data.split("test")
+    found = overlaps(card.trained_on, rows, data.file_digests(rows))
+    return [sentence(found, len(rows))] if found else []
 
 
 def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) -> Path | None:

@@ -11,8 +11,9 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Mo
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from fakedet.config import TrainConfig, instantiate
+from fakedet.config import TrainConfig
 from fakedet.errors import UserError, did_you_mean
+from fakedet.instantiation import instantiate
 from fakedet.metrics.collection import WATCHED
 
 # Validation and test are always fp32, which rules the `-true` kinds of half and double precision out.

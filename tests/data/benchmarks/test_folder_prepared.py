@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig
 
-from fakedet.config import instantiate
 from fakedet.data import prepared
 from fakedet.data.benchmarks.folder import Folder
 from fakedet.data.miniatures.files import write_picture, write_video
 from fakedet.data.prepare import prepare
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 
 Compose = Callable[..., DictConfig]
 OPTIONS: dict[str, Any] = {

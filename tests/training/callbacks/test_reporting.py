@@ -14,6 +14,7 @@ from lightning.pytorch import Trainer
 from fakedet.config import LossConfig, ScheduleConfig
 from fakedet.data.benchmarks.folder import Folder
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.trained_on import TrainedOn
 from fakedet.models import build
 from fakedet.models.checkpoint import Card
 from fakedet.tracking.csv_tracker import CsvTracker
@@ -39,7 +40,7 @@ def data(make_folder: Callable[..., Path], tmp_path: Path) -> Folder:
 
 def _module(name: str = "test_resnet") -> DetectorModule:
     network = build("timm", model_name=name, img_size=32 if "vit" in name else None)
-    card = Card("timm", network.options, SPEC, {}, "", np.empty(0, np.int64))
+    card = Card("timm", network.options, SPEC, {}, "", "", (), 0, TrainedOn())
     return DetectorModule(network, card, partial(torch.optim.AdamW, lr=1e-3), ScheduleConfig(), LossConfig())
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fakedet.config import AuditConfig, check_keys, instantiate
+from fakedet.config import AuditConfig, check_keys
 from fakedet.data import coverage
 from fakedet.data.audit.findings import FINDING, Line, lines, verdict
 from fakedet.data.audit.fingerprints import fingerprints
@@ -16,9 +16,11 @@ from fakedet.data.audit.properties import properties
 from fakedet.data.audit.report import Audit, write_report
 from fakedet.data.audit.shortcuts import Intervals, find_shortcuts
 from fakedet.data.datamodule import DataModule
+from fakedet.data.prepared import keep_audit
 from fakedet.data.splits import limit_by_group
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 
 _LEAST_SAMPLE = 20
 _STYLES = {FINDING: "bold red", "fine": "green"}
@@ -56,6 +58,7 @@ def audit(config: AuditConfig, intervals: Intervals) -> None:
     name = data.root.name if data.rows["dataset"].nunique() > 1 else str(data.rows["dataset"].iloc[0])
     sentence = verdict(name, len(data.rows), data.rows["group"].nunique(), found)
     page = write_report(run, Audit(name, sentence, found, leaks, shortcuts, covered, table, config.max_auc), data)
+    keep_audit(data.root, [line.says for line in found if line.verdict == FINDING])
     console = Console()
     console.print(_table(name, found))
     console.print(f"Report: {page}", soft_wrap=True, highlight=False)

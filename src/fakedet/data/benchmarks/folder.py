@@ -41,7 +41,7 @@ class Folder(Benchmark):
         manifest: a CSV or Parquet table, relative to the folder; None looks at folders, or, where `group_by`
             names a column, takes the only table in the folder.
         group_by: column of the table whose values no split may cut apart, or `folder` for the folder that
-            a file lies in; None makes every file its own group.
+            a file lies in; None takes the table's `group` or `video`, else every file is its own group.
         columns: what the table's columns are called, for example `{path: img, label: is_fake}`.
         options: those of `DataModule`.
     """

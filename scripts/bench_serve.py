@@ -1,0 +1,209 @@
+"""The service against the same pipeline in process, side by side, and /health meanwhile.
+
+    python scripts/bench_serve.py MODEL.onnx [--picture FILE] [--clients 8 32] [--seconds 6] [--rounds 5] [--explain]
+    python scripts/bench_serve.py --size
+
+Both judge the same picture with as many threads, one of the network's each, in turns; their ratio is of the
+rounds' medians. The processor's time for a picture stands beside it, which other programs on the machine disturb
+less. Clients keep their connection and ask again as soon as they are answered. `--size` installs the
+base package into a fresh environment and weighs it. Nothing else should run on the machine.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fakedet.detector.onnx import cores
+
+Floats = NDArray[np.float64]
+
+ROOT = Path(__file__).parents[1]
+_judge = None
+
+
+def photograph() -> bytes:
+    """A JPEG of 640 × 480 pixels that is as hard to decode as a photograph."""
+    noise = np.random.default_rng(0).normal(128, 60, (480, 640, 3)).clip(0, 255).astype(np.uint8)
+    return cv2.imencode(".jpg", cv2.GaussianBlur(noise, (0, 0), 1.5), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def in_process(model: Path, data: bytes, explain: bool, threads: int, seconds: float) -> tuple[float, float]:
+    """The service's own pipeline without the service, in its own process: pictures a second, CPU seconds of each."""
+    from fakedet.detector.detector import Detector
+    from fakedet.serve.judge import Judge, Task
+    from fakedet.serve.metrics import Metrics
+
+    global _judge
+    if _judge is None:
+        cv2.setNumThreads(1)
+        _judge = Judge(Detector.load(model, threads=1), 50_000_000, Metrics())
+    judge, task, end = _judge, Task("image 1", data, explain), time.perf_counter() + seconds
+
+    def work(_: int) -> int:
+        done = 0
+        while time.perf_counter() < end:
+            judge(task)
+            done += 1
+        return done
+
+    start, processor = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(threads) as pool:
+        done = sum(pool.map(work, range(threads)))
+    return done / (time.perf_counter() - start), (time.process_time() - processor) / done
+
+
+def processor_time(process: int) -> float:
+    """CPU seconds of another process so far, its threads included (Linux alone; elsewhere 0)."""
+    stat = Path(f"/proc/{process}/stat")
+    fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else []
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def service(model: Path, threads: int) -> Iterator[tuple[int, int]]:
+    """The service as `make serve` starts it; gives its port and its process."""
+    environment = {**os.environ, "FAKEDET_MODEL": str(model.resolve()), "FAKEDET_THREADS": str(threads)}
+    command = [sys.executable, "-m", "fakedet.serve", "--port", "0"]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            while process.poll() is None:
+                log.seek(0)
+                found = re.search(r"running on http://[\d.]+:(\d+)", log.read())
+                if found:
+                    yield int(found[1]), process.pid
+                    return
+                time.sleep(0.05)
+            log.seek(0)
+            sys.exit(log.read())
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def ask(line: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> None:
+    """One request over an open line."""
+    reader, writer = line
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head)
+    if not head.startswith(b"HTTP/1.1 200") or found is None:
+        sys.exit(f"the service answered {head.splitlines()[0].decode()}")
+    await reader.readexactly(int(found[1]))
+
+
+async def load(port: int, request: bytes, clients: int, seconds: float) -> tuple[float, list[float], list[float]]:
+    """Pictures a second, seconds of each request, and seconds of /health asked every 50 ms."""
+    times: list[float] = []
+    health: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def repeat(message: bytes, found: list[float], pause: float) -> None:
+        line = await asyncio.open_connection("127.0.0.1", port)
+        while (start := time.perf_counter()) < end:
+            await ask(line, message)
+            found.append(time.perf_counter() - start)
+            await asyncio.sleep(pause)
+        line[1].close()
+
+    start = time.perf_counter()
+    await asyncio.gather(
+        *(repeat(request, times, 0) for _ in range(clients)),
+        repeat(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", health, 0.05),
+    )
+    return len(times) / (time.perf_counter() - start), times, health
+
+
+def request_of(data: bytes, explain: bool) -> bytes:
+    """A request for a verdict as it goes over the line."""
+    body = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n' + data + b"\r\n--b--\r\n"
+    head = f"POST /predict?explain={str(explain).lower()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode() + body
+
+
+def compare(model: Path, data: bytes, options: argparse.Namespace) -> None:
+    """Measure both in turns, and print their ratio."""
+    threads, request = options.threads, request_of(data, options.explain)
+    context = multiprocessing.get_context("spawn")
+    with service(model, threads) as (port, process), ProcessPoolExecutor(1, context) as alone:
+
+        def bare(seconds: float) -> tuple[float, float]:
+            return alone.submit(in_process, model, data, options.explain, threads, seconds).result()
+
+        bare(1)
+        asyncio.run(load(port, request, threads, 1))
+        for clients in options.clients:
+            ours, theirs, times, health = [], [], [], []
+            for _ in range(options.rounds):
+                theirs.append(bare(options.seconds))
+                before = processor_time(process)
+                rate, found, asked = asyncio.run(load(port, request, clients, options.seconds))
+                ours.append((rate, (processor_time(process) - before) / len(found)))
+                times += found
+                health += asked
+            report(clients, np.array(ours), np.array(theirs), 1000 * np.array(times), 1000 * np.array(health))
+
+
+def report(clients: int, ours: Floats, theirs: Floats, times: Floats, health: Floats) -> None:
+    """Print medians and ratios: rates and CPU seconds (rounds, 2) of both, milliseconds of requests and of /health."""
+    (rate, processor), (bare_rate, bare_processor) = np.median(ours, axis=0), np.median(theirs, axis=0)
+    middle, late = np.percentile(times, [50, 99])
+    print(f"{clients} clients:")
+    ratio = np.median(ours[:, 0] / theirs[:, 0])
+    print(f"  pictures/s     {rate:6.1f}    in process {bare_rate:6.1f}    ratio {ratio:.2f}")
+    print(f"  CPU ms/picture {1000 * processor:6.1f}    in process {1000 * bare_processor:6.1f}")
+    print(f"  p99            {late:6.0f} ms p50        {middle:6.0f} ms ratio {late / middle:.2f}")
+    print(f"  /health p50    {np.median(health):6.1f} ms p99        {np.percentile(health, 99):6.1f} ms")
+
+
+def weigh() -> None:
+    """Install the base package into a fresh environment, and print what it takes on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        for what in ("", "[serve]"):
+            command = [f"{folder}/bin/pip", "install", "--quiet", "--constraint", str(ROOT / "requirements.txt")]
+            subprocess.run([*command, f"{ROOT}{what}"], check=True)
+            size = sum(
+                file.lstat().st_size for file in Path(folder).rglob("*") if file.is_file() and not file.is_symlink()
+            )
+            print(f"fake-image-detection{what}: {size / 1e6:.0f} MB on disk")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--clients", type=int, nargs="+", default=[8, 32])
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--explain", action="store_true", help="with heatmaps")
+    parser.add_argument("--size", action="store_true", help="weigh the installation instead")
+    options = parser.parse_args()
+    if options.size:
+        weigh()
+        return
+    if options.model is None:
+        from fakedet.serve.settings import read_settings
+
+        options.model = read_settings().model_file()
+    compare(options.model, options.picture.read_bytes() if options.picture else photograph(), options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""`python -m fakedet.serve`: the application in uvicorn, with the limits that only the server can hold."""
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fakedet.errors import UserError
+from fakedet.serve.settings import read_settings
+
+_HEADER_BYTES = 16 * 1024
+_CONNECTIONS = 800  # below the 1024 open files that many systems allow
+_STOP_SECONDS = 30
+
+
+class Impatient(H11Protocol):
+    """uvicorn's protocol, which closes a connection that has not sent the headers of a request in time."""
+
+    seconds: float
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._clock = self.loop.call_later(self.seconds, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._clock.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
+
+
+def main() -> None:
+    """Serve until a signal comes; what was taken is finished first."""
+    parser = argparse.ArgumentParser(prog="python -m fakedet.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines ask")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    try:
+        Impatient.seconds = read_settings().receive_seconds
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    limits: dict[str, Any] = {
+        "h11_max_incomplete_event_size": _HEADER_BYTES,
+        "limit_concurrency": _CONNECTIONS,
+        "timeout_graceful_shutdown": _STOP_SECONDS,
+    }
+    uvicorn.run(
+        "fakedet.serve.app:app",
+        host=options.host,
+        port=options.port,
+        http=Impatient,
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        **limits,
+    )
+
+
+if __name__ == "__main__":
+    main()
