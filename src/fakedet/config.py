@@ -62,6 +62,14 @@ class LossConfig:
 
 
 @dataclass
+class DecisionConfig:
+    """What is fitted on validation predictions at the end; see `evaluation.decision.fit_decision`."""
+
+    false_positive_rate: float = 0.05  # share of reals that may be called fake
+    calibration: str = "temperature"  # or isotonic, which wants a thousand images; or none
+
+
+@dataclass
 class ScheduleConfig:
     """Linear warm-up, then cosine (Loshchilov & Hutter, ICLR 2017), both counted in optimiser steps."""
 
@@ -82,6 +90,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
     trainer: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)

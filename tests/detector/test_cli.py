@@ -236,9 +236,16 @@ def long_run(folder: Path, detector_file: Path) -> tuple[list[str], int]:
     return [str(COMMAND), "predict", "many", "--model", str(detector_file), "--json", "out.jsonl", "--threads", "1"], 24
 
 
+def _hear_ctrl_c() -> None:
+    # A shell that starts the tests in the background lets everything below it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _stop_in_the_middle(command: list[str], number: int) -> tuple[int, str]:
     """Start it, send the signal once some files are done; its status and what it said."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    )
     deadline = time.monotonic() + 60
     while not Path("out.jsonl").exists() or Path("out.jsonl").read_bytes().count(b"\n") < 3:
         assert process.poll() is None

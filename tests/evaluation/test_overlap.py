@@ -213,7 +213,7 @@ def test_videos_of_ones_own_that_the_split_cut_apart_are_found(
     images = make_folder(tmp_path / "images", groups=20, per_group=2, size=32, layout="csv")
     for grouped in (False, True):
         data = _folder(
-            images, manifest="labels.csv", columns={"video": "original"}, group_by="original" if grouped else None
+            images, manifest="labels.csv", columns={"video": "original"}, group_by="original" if grouped else "file"
         )
         training, rows = data.split("train"), data.split("test")
         found = overlaps(remember(training, data.file_digests(training)), rows, data.file_digests(rows))

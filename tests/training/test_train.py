@@ -117,7 +117,7 @@ def test_an_unreadable_image_is_named_and_counted_and_the_training_goes_on(
     rows = pd.read_parquet(run / "predictions.parquet").set_index("path")
     assert rows.loc[validation, "face_status"] == "unreadable"
     assert rows.index[rows["score"].isna()].tolist() == [validation]
-    assert "unreadable and in no number: 1" in (run / "report.html").read_text()
+    assert "1 of the images could not be read and are in no number" in (run / "report.html").read_text()
 
     with pytest.raises(UserError, match=r"1 of 60 images cannot be read.*data\.max_unreadable=0\.01"):
         train_here(tmp_path / "strict", images, "trainer.max_epochs=3")
@@ -190,3 +190,27 @@ def test_training_images_that_stand_in_another_split_are_left_out(
     train_here(tmp_path / "run", images, "trainer.max_epochs=1", "data.batch_size=2")
     assert "1 training images stand byte for byte in validation or test too" in caplog.text
     assert "train: 6 real and 6 fake images" in caplog.text
+
+
+def test_what_the_threshold_promises_is_chosen(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    images = make_folder(tmp_path / "images", groups=30, size=40)
+    chosen = ("decision.false_positive_rate=0.2", "decision.calibration=none")
+    run = train_here(tmp_path / "run", images, *chosen)
+    decision = checkpoint.load(checkpoint.find(run))[1].decision
+    assert (decision.false_positive_rate, decision.calibration.method) == (0.2, "none")
+    assert metrics(run)["decision"]["false_positive_rate"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("decision.calibration=isotone", r"decision\.calibration=isotone \(did you mean isotonic\?\)"),
+        ("decision.false_positive_rate=1", r"decision\.false_positive_rate=1 leaves nothing to decide"),
+    ],
+)
+def test_an_impossible_threshold_is_refused_before_the_training(
+    override: str, sentence: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        train_here(tmp_path / "run", make_folder(tmp_path / "images", groups=4, size=40), override)
+    assert not (tmp_path / "run" / "checkpoints").exists()

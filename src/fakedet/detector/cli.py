@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fakedet.detector.shipped import OWN
 from fakedet.errors import UserError
 
 if TYPE_CHECKING:
     from fakedet.detector.detector import Detector
 
 VARIABLE = "FAKEDET_MODEL"
-SHIPPED = Path(__file__).with_name("weights") / "detector.onnx"
 
 _EXAMPLES = """examples:
   fakedet predict photo.jpg
@@ -142,8 +142,8 @@ def model_file(given: str | None) -> Path:
     name = given or os.environ.get(VARIABLE)
     if name:
         return Path(name)
-    if SHIPPED.is_file():
-        return SHIPPED
+    if OWN.is_file():
+        return OWN
     raise UserError(f"No detector is named: give --model detector.onnx, or set {VARIABLE} to the file.")
 
 

@@ -24,6 +24,18 @@ _LEANING = 1e-6
 _MOST_OPEN = 0.25
 
 
+def check_wanted(calibration: str, false_positive_rate: float) -> float:
+    """Refuse, before anything is trained, what `fit_decision` would refuse after it; gives the rate.
+
+    Raises:
+        UserError: for an unknown calibration or an impossible rate.
+    """
+    if calibration not in METHODS:
+        hint = did_you_mean(calibration, METHODS)
+        raise UserError(f"decision.calibration={calibration}{hint} is not one of {', '.join(METHODS)}.")
+    return rate_of(false_positive_rate)
+
+
 def fit_decision(
     predictions: pd.DataFrame,
     *,
@@ -67,10 +79,7 @@ def fit_decision(
         UserError: for rows of another split, a missing column, a label other than 0 and 1, an image
             without a group, a logit that is not finite, or an unknown calibration or impossible rate.
     """
-    rate = rate_of(false_positive_rate)
-    if calibration not in METHODS:
-        hint = did_you_mean(calibration, METHODS)
-        raise UserError(f"calibration={calibration}{hint} is not one of {', '.join(METHODS)}.")
+    rate = check_wanted(calibration, false_positive_rate)
     rows = _validation_images(predictions)
     labels, logits = rows["label"].to_numpy(), rows["logit"].to_numpy(dtype="float64")
     clusters = Groups(labels, rows["group"])

@@ -195,7 +195,7 @@ def _notes_of(entry: Mapping[str, Any]) -> list[str]:
         lines.append(f"{dropped} of {resamples} resamples missed a class and were dropped.")
     statuses = entry["statuses"]
     if entry["level"] == "video":
-        lost = statuses.get(UNREADABLE, 0)
+        lost = sum(statuses.get(status, 0) for status in WITHOUT_SCORE)
         return [*lines, f"{lost:,} of the videos have no frame with a score and are in no number."] if lost else lines
     lines += [f"{told.format(f'{statuses[status]:,}')}." for status, told in _TOLD.items() if status in statuses]
     return lines

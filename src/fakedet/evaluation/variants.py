@@ -17,6 +17,7 @@ from fakedet.data.splits import limit_by_group
 from fakedet.detector.image import ImageError, decode
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.evaluation.bootstrap import Floats, Groups, Resampled, resample
+from fakedet.evaluation.statuses import GIVEN, UNREADABLE
 from fakedet.metrics import ranked
 from fakedet.metrics.ranking import Ranking
 from fakedet.models.registry import Network
@@ -104,7 +105,7 @@ def score_variants(
 def face_status(data: DataModule, rows: pd.DataFrame, logits: NDArray[np.float64]) -> NDArray[np.str_]:
     """`unreadable` for rows that the quarantine names and that have no logit, else `given`."""
     readable = ~np.isnan(logits).any(axis=1) | ~rows["path"].isin(data.quarantine.reasons).to_numpy()
-    return np.where(readable, "given", "unreadable")
+    return np.where(readable, GIVEN, UNREADABLE)
 
 
 def resample_aucs(

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import inspect
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fakedet.errors import UserError
-from fakedet.serve.settings import read_settings
+from fakedet.serve.settings import Settings, read_settings
 
 _HEADER_BYTES = 16 * 1024
 _CONNECTIONS = 800  # below the 1024 open files that many systems allow
@@ -38,7 +39,12 @@ class Impatient(H11Protocol):
 
 def main() -> None:
     """Serve until a signal comes; what was taken is finished first."""
-    parser = argparse.ArgumentParser(prog="python -m fakedet.serve", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m fakedet.serve",
+        description=__doc__,
+        epilog=(inspect.getdoc(Settings) or "").replace("Attributes:", "Settings:"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines ask")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()

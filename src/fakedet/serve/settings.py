@@ -1,7 +1,6 @@
 """What a person may set of the service: environment variables that begin with FAKEDET_."""
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fakedet.detector.image import MAX_PIXELS
 from fakedet.detector.onnx import cores
+from fakedet.detector.shipped import OWN
 from fakedet.errors import UserError, did_you_mean
 
 PREFIX = "FAKEDET_"
@@ -75,11 +75,9 @@ class Settings(BaseSettings):
         """
         if self.model is not None:
             return self.model
-        folder = Path(str(resources.files("fakedet.detector"))) / "weights"
-        shipped = sorted(folder.glob("*.onnx"))
-        if len(shipped) != 1:
+        if not OWN.is_file():
             raise UserError("No detector is named: set FAKEDET_MODEL to an .onnx file that `src/export.py` wrote.")
-        return shipped[0]
+        return OWN
 
 
 def read_settings() -> Settings:

@@ -11,14 +11,14 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
-from fakedet.config import TrainConfig, check_keys, preprocess_spec
+from fakedet.config import DecisionConfig, TrainConfig, check_keys, preprocess_spec
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.evaluation.conclusion import Question, conclude
-from fakedet.evaluation.decision import fit_decision
+from fakedet.evaluation.decision import check_wanted, fit_decision
 from fakedet.evaluation.overlap import overlaps, remember, sentence
 from fakedet.evaluation.scoring import require_exact_fp32
 from fakedet.instantiation import instantiate
@@ -40,6 +40,7 @@ def train(config: TrainConfig) -> None:
     run = Path(config.run.dir)
     check_keys(config)
     require_exact_fp32()
+    check_wanted(config.decision.calibration, config.decision.false_positive_rate)
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
     network: Network = instantiate(config.model)
@@ -61,15 +62,20 @@ def train(config: TrainConfig) -> None:
         if trainer.is_global_zero:
             data.trainer = None  # what follows runs in this process alone
             file = checkpoint.find(run)
-            decide = partial(_decide, file, data.protocol_name)
+            decide = partial(_decide, config.decision, file, data.protocol_name)
             question = Question("train", ("val", "test"), leaks=_leaks(card, data))
             conclude(run, file, data, question, trainer.strategy.root_device, trackers, decide)
             _suggest(run)
 
 
-def _decide(file: Path, protocol: str, predictions: pd.DataFrame) -> Decision:
+def _decide(wanted: DecisionConfig, file: Path, protocol: str, predictions: pd.DataFrame) -> Decision:
     """Fit calibration and threshold on validation predictions, and keep them in the checkpoint."""
-    decision = fit_decision(predictions, protocol=protocol)
+    decision = fit_decision(
+        predictions,
+        protocol=protocol,
+        false_positive_rate=wanted.false_positive_rate,
+        calibration=wanted.calibration,
+    )
     checkpoint.write_decision(file, decision)
     return decision
 
