@@ -12,31 +12,27 @@ difference between two detectors that are equally good.
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from fakedet.data.datamodule import DataModule
-from fakedet.detector.decision import Decision
-from fakedet.detector.spec import PreprocessSpec
 from fakedet.evaluation.differences import differences
 from fakedet.evaluation.intervals import intervals
-from fakedet.evaluation.scoring import score
-from fakedet.instantiation import instantiate
 from fakedet.metrics.ranking import Ranking
 from fakedet.metrics.scores import TITLES, measure
-from fakedet.models.registry import build
+
+if TYPE_CHECKING:
+    from fakedet.data.datamodule import DataModule
 
 Data = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
@@ -63,6 +59,13 @@ def simulate(groups: int, frames: int, skill: float, mixed: bool, rng: np.random
 
 def print_speed(rounds: int, console: Console) -> None:
     """Images per second of MobileNetV2's scoring, and of a bare loop over the same batches; in turns."""
+    # Here, because the processes whose memory is measured import this file.
+    import torch
+
+    from fakedet.detector.decision import Decision
+    from fakedet.evaluation.scoring import score
+    from fakedet.models.registry import build
+
     network = build("mobilenetv2").eval().to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as folder:
         data = _pictures(Path(folder))
@@ -87,7 +90,10 @@ def print_speed(rounds: int, console: Console) -> None:
     )
 
 
-def _pictures(folder: Path) -> DataModule:
+def _pictures(folder: Path) -> "DataModule":
+    from fakedet.detector.spec import PreprocessSpec
+    from fakedet.instantiation import instantiate
+
     rng = np.random.default_rng(0)
     for label in ("real", "fake"):
         (folder / label).mkdir()
@@ -105,11 +111,18 @@ def _pictures(folder: Path) -> DataModule:
 def cost(images: int, groups: int, resamples: int) -> tuple[float, float, int]:
     """Seconds, CPU seconds, and KiB that the intervals of all metrics add to the process."""
     data = simulate(groups, images // groups, 1.0, False, np.random.default_rng(0))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
     wall, processor = time.perf_counter(), time.process_time()
     intervals(*data, resamples=resamples)
     seconds = time.perf_counter() - wall, time.process_time() - processor
-    return *seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return *seconds, _memory("VmHWM") - before
+
+
+def _memory(what: str) -> int:
+    """Resident memory of this process in KiB: `VmRSS` now, `VmHWM` at its peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
 
 
 def print_costs(images: int, groups: int, resamples: int, console: Console) -> None:

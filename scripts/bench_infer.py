@@ -147,12 +147,7 @@ def bench_crop(fp32: Path, rounds: int) -> str:
 
 def bench_stages(fp32: Path, folder: Path, picture: NDArray[np.uint8], rounds: int) -> Table:
     """A picture of a megapixel with a face search, by stage."""
-    model = onnx.load(fp32)
-    card = DetectorCard.from_json(_card_of(model))
-    if card.preprocess.face is None:
-        write_card(model, replace(card, preprocess=replace(card.preprocess, face=FaceSpec())))
-    (folder / "faces.onnx").write_bytes(serialise(model))
-    detector = Detector.load(folder / "faces.onnx", threads=1)
+    detector = Detector.load(with_face_search(fp32, folder), threads=1)
     data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
     results = [detector.predict(data, explain=True) for _ in range(max(3, rounds // 3))]
     faces = len(results[0].findings)
@@ -162,6 +157,16 @@ def bench_stages(fp32: Path, folder: Path, picture: NDArray[np.uint8], rounds: i
     for stage in results[0].milliseconds:
         table.add_row(stage, f"{np.median([result.milliseconds[stage] for result in results]):.2f}")
     return table
+
+
+def with_face_search(file: Path, folder: Path) -> Path:
+    """The same detector, which looks for faces if it did not."""
+    model = onnx.load(file)
+    card = DetectorCard.from_json(_card_of(model))
+    if card.preprocess.face is None:
+        write_card(model, replace(card, preprocess=replace(card.preprocess, face=FaceSpec())))
+    (folder / "faces.onnx").write_bytes(serialise(model))
+    return folder / "faces.onnx"
 
 
 def _card_of(model: onnx.ModelProto) -> object:

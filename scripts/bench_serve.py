@@ -1,12 +1,14 @@
 """The service against the same pipeline in process, side by side, and /health meanwhile.
 
-    python scripts/bench_serve.py MODEL.onnx [--picture FILE] [--clients 8 32] [--seconds 6] [--rounds 5] [--explain]
+    python scripts/bench_serve.py [MODEL.onnx] [--picture FILE] [--clients 8 32] [--seconds 6] [--rounds 5] [--explain]
     python scripts/bench_serve.py --size
 
-Both judge the same picture with as many threads, one of the network's each, in turns; their ratio is of the
-rounds' medians. The processor's time for a picture stands beside it, which other programs on the machine disturb
-less. Clients keep their connection and ask again as soon as they are answered. `--size` installs the
-base package into a fresh environment and weighs it. Nothing else should run on the machine.
+Without a model, a MobileNetV2 with random weights is exported first, and judges a megapixel with face search, and a
+smaller picture whole. Service and pipeline judge the same picture
+with as many threads, one of the network's each, in turns; their ratio is of the rounds' medians. The processor's
+time for a picture stands beside it, which other programs on the machine disturb less. Clients keep their
+connection and ask again as soon as they are answered. `--size` installs the base package into a fresh environment
+and weighs it. Nothing else should run on the machine.
 """
 
 import argparse
@@ -198,11 +200,18 @@ def main() -> None:
     if options.size:
         weigh()
         return
-    if options.model is None:
-        from fakedet.serve.settings import read_settings
+    if options.model is not None:
+        compare(options.model, options.picture.read_bytes() if options.picture else photograph(), options)
+        return
+    from bench_infer import make_files, one_megapixel, with_face_search  # and torch, which a service has not
 
-        options.model = read_settings().model_file()
-    compare(options.model, options.picture.read_bytes() if options.picture else photograph(), options)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, _ = make_files(Path(folder))
+        print("One megapixel, with face search")
+        large = cv2.imencode(".jpg", one_megapixel(options.picture)[..., ::-1])[1].tobytes()
+        compare(with_face_search(whole, Path(folder)), large, options)
+        print("640 × 480 pixels, judged whole")
+        compare(whole, photograph(), options)
 
 
 if __name__ == "__main__":
