@@ -122,7 +122,7 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
     def config(name: str, *overrides: str) -> DictConfig:
         run = {
             "train": [f"run.dir={tmp_path / 'run'}", "run.name=test", "run.group=null", "run.tags=[]"],
-            "evaluate": [f"run.dir={tmp_path / 'run'}"],
+            "evaluate": [f"run.dir={tmp_path / 'run'}", "run.name=test", "run.group=null", "run.tags=[]"],
             "audit": [f"run.dir={tmp_path / 'run'}"],
             "compare": [],
             "export": [],

@@ -73,7 +73,8 @@ def evaluate_here(run: Path, *overrides: str) -> Path:
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         unchecked = ["shortcut=false", "explanations=0"]  # a test that wants them says so
-        config = compose("evaluate", [f"run.dir={run}", "device=cpu", *unchecked, *overrides])
+        plain = [f"run.dir={run}", "run.name=test", "run.group=null", "run.tags=[]", "device=cpu"]
+        config = compose("evaluate", [*plain, *unchecked, *overrides])
     run.mkdir(parents=True, exist_ok=True)
     evaluate(config)  # type: ignore[arg-type]
     return run

@@ -112,7 +112,8 @@ class EvaluateConfig:
     split: str | None = None
     device: str = "auto"
     allow_leak: bool = False
-    run: RunFolderConfig = field(default_factory=RunFolderConfig)
+    logger: dict[str, Any] = field(default_factory=dict)
+    run: RunConfig = field(default_factory=RunConfig)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from runs import evaluate_here, metrics, train_here
 from sklearn.metrics import roc_auc_score
+from wandb_file import offline_runs
 
 from fakedet.errors import UserError
 from fakedet.models import checkpoint
@@ -229,3 +230,23 @@ def test_data_that_is_gone_is_said(run: Path, images: Path, tmp_path: Path) -> N
             evaluate_here(tmp_path / "run", f"ckpt={run}")
     finally:
         images.with_name("elsewhere").rename(images)
+
+
+def test_an_evaluation_is_tracked_like_a_training(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
+    other = make_folder(tmp_path / "other", groups=12, size=50)
+    asked = [f"ckpt={run}", "data=folder", f"data.root={other}", "data.workers=0", "logger=wandb"]
+    found = metrics(evaluate_here(tmp_path / "first", *asked, "run.group=sweep", "shortcut=true"))
+    (tracked,) = offline_runs(tmp_path / "logs" / "wandb")
+    assert (tracked.group, tracked.exit_code) == ("sweep", 0)
+    assert tracked.config["ckpt"] == str(run)
+    auc = found["splits"]["all"]["metrics"]["auc"]["value"]
+    assert tracked.summary["best/all/auc"] == pytest.approx(auc)
+    assert "best/all/roc" in tracked.config["_wandb"]["visualize"]
+    assert len(tracked.table("best/all/panel")["data"]) == 12
+    drawn = {key for row in tracked.history for key in row if key.startswith("report/")}
+    assert {"report/roc", "report/reliability_all"} <= drawn

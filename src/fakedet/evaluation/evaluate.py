@@ -1,6 +1,8 @@
 """The story of an evaluation: checkpoint and data in, or scores that exist; numbers, pictures and report out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from fakedet.evaluation.overlap import overlaps, refusal, sentence
 from fakedet.evaluation.scoring import choose_device, decided, require_exact_fp32
 from fakedet.instantiation import instantiate
 from fakedet.models import checkpoint
+from fakedet.tracking import Tracker, open_trackers
 
 _ALL = "all"
 
@@ -56,7 +59,9 @@ def evaluate(config: EvaluateConfig) -> None:
     checks = Checks(_suite(config), config.shortcut, config.explanations)
     found = [sentence(leaks, len(rows))] if leaks else []
     question = Question("evaluate", (split,), config.pooling, config.no_face, checks, found)
-    conclude(run, file, data, question, choose_device(config.device))
+    device = choose_device(config.device)
+    with _trackers(config) as trackers:
+        conclude(run, file, data, question, device, trackers)
 
 
 def again(config: EvaluateConfig) -> None:
@@ -81,7 +86,18 @@ def again(config: EvaluateConfig) -> None:
     if rows.empty:
         raise UserError(f"split={config.split} is not among the predictions in {config.predictions}.")
     tables = {str(split): part.reset_index(drop=True) for split, part in rows.groupby("split", sort=False)}
-    report_on(Path(config.run.dir), {**about, "pooling": config.pooling, "entry": "evaluate"}, tables)
+    about |= {"pooling": config.pooling, "entry": "evaluate"}
+    with _trackers(config) as trackers:
+        report_on(Path(config.run.dir), about, tables, trackers)
+
+
+@contextmanager
+def _trackers(config: EvaluateConfig) -> Iterator[Sequence[Tracker]]:
+    with open_trackers({name: partial(instantiate, tracker) for name, tracker in config.logger.items()}) as trackers:
+        settings: Any = OmegaConf.to_container(config, resolve=True)
+        for tracker in trackers:
+            tracker.log_hyperparams({name: value for name, value in settings.items() if name != "hydra"})
+        yield trackers
 
 
 def _suite(config: EvaluateConfig) -> Suite | None:
