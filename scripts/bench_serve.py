@@ -4,11 +4,11 @@
     python scripts/bench_serve.py --size
 
 Without a model, a MobileNetV2 with random weights is exported first, and judges a megapixel with face search, and a
-smaller picture whole. Service and pipeline judge the same picture
-with as many threads, one of the network's each, in turns; their ratio is of the rounds' medians. The processor's
-time for a picture stands beside it, which other programs on the machine disturb less. Clients keep their
-connection and ask again as soon as they are answered. `--size` installs the base package into a fresh environment
-and weighs it. Nothing else should run on the machine.
+smaller picture whole. Service and pipeline judge the same picture with as many threads, one of the network's each,
+in turns; their ratio is of the rounds' medians. Beside it stands a program that asks a detector for one picture
+after the other. The processor's time for a picture is disturbed less by other programs on the machine. Clients keep
+their connection and ask again as soon as they are answered. `--size` installs the base package into a fresh
+environment and weighs it. Nothing else should run on the machine.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,13 +35,28 @@ from fakedet.detector.onnx import cores
 Floats = NDArray[np.float64]
 
 ROOT = Path(__file__).parents[1]
-_judge = None
+_judge: Any = None  # of a process of its own, as is
+_detector: Any = None
 
 
 def photograph() -> bytes:
     """A JPEG of 640 × 480 pixels that is as hard to decode as a photograph."""
     noise = np.random.default_rng(0).normal(128, 60, (480, 640, 3)).clip(0, 255).astype(np.uint8)
     return cv2.imencode(".jpg", cv2.GaussianBlur(noise, (0, 0), 1.5), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def one_caller(model: Path, data: bytes, explain: bool, seconds: float) -> float:
+    """Pictures a second of a program that asks a detector for one after the other, its network on all cores."""
+    from fakedet.detector.detector import Detector
+
+    global _detector
+    if _detector is None:
+        _detector = Detector.load(model)
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() < start + seconds:
+        _detector.predict(data, explain=explain)
+        done += 1
+    return done / (time.perf_counter() - start)
 
 
 def in_process(model: Path, data: bytes, explain: bool, threads: int, seconds: float) -> tuple[float, float]:
@@ -141,23 +157,31 @@ def compare(model: Path, data: bytes, options: argparse.Namespace) -> None:
     """Measure both in turns, and print their ratio."""
     threads, request = options.threads, request_of(data, options.explain)
     context = multiprocessing.get_context("spawn")
-    with service(model, threads) as (port, process), ProcessPoolExecutor(1, context) as alone:
+    pools = (ProcessPoolExecutor(1, context) for _ in range(2))
+    with service(model, threads) as (port, process), next(pools) as alone, next(pools) as caller:
 
         def bare(seconds: float) -> tuple[float, float]:
             return alone.submit(in_process, model, data, options.explain, threads, seconds).result()
 
+        def single(seconds: float) -> float:
+            return caller.submit(one_caller, model, data, options.explain, seconds).result()
+
         bare(1)
+        single(1)
         asyncio.run(load(port, request, threads, 1))
         for clients in options.clients:
-            ours, theirs, times, health = [], [], [], []
+            ours, theirs, singly, times, health = [], [], [], [], []
             for _ in range(options.rounds):
                 theirs.append(bare(options.seconds))
+                singly.append(single(options.seconds))
                 before = processor_time(process)
                 rate, found, asked = asyncio.run(load(port, request, clients, options.seconds))
                 ours.append((rate, (processor_time(process) - before) / len(found)))
                 times += found
                 health += asked
             report(clients, np.array(ours), np.array(theirs), 1000 * np.array(times), 1000 * np.array(health))
+            print(f"  one caller in process, network on all cores: {np.median(singly):.1f} pictures/s, "
+                  f"ratio {np.median(np.array(ours)[:, 0] / singly):.2f}")  # fmt: skip
 
 
 def report(clients: int, ours: Floats, theirs: Floats, times: Floats, health: Floats) -> None:

@@ -82,7 +82,11 @@ def test_small_screens_scroll_in_one_direction(
 def test_everything_works_by_keyboard(open_tab: OpenTab, face_service: Server) -> None:
     tab = open_tab(face_service)
     keys = tab.page.keyboard
+    # The browser is told of the first listener while the test goes on: Enter would come before it.
+    tab.page.on("filechooser", lambda _: None)
+    tab.page.wait_for_load_state("networkidle")
     keys.press("Tab")
+    expect(tab.page.locator("#file")).to_be_focused()
     with tab.page.expect_file_chooser() as chooser:
         keys.press("Enter")
     chooser.value.set_files([FilePayload(name="pair.png", mimeType="image/png", buffer=PAIR)])
