@@ -1,6 +1,5 @@
 """`Detector.predict` on real pictures: what goes in, what comes out, and that nothing else decides it."""
 
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,8 @@ import cv2
 import matplotlib
 import numpy as np
 import pytest
-import skimage
 from numpy.typing import NDArray
-from PIL import Image
+from pictures import ASTRONAUT, COFFEE, Picture, answer, encoded
 from shipped_files import of_faces, with_card
 
 import fakedet
@@ -21,26 +19,9 @@ from fakedet.detector.decision import Calibration, Decision
 from fakedet.detector.detector import BATCH, Detector
 from fakedet.detector.finders import open_finder
 from fakedet.detector.image import decode, preprocess
-from fakedet.detector.result import Result
 from fakedet.errors import UserError
 
-Picture = NDArray[np.uint8]
-_SKIMAGE = Path(skimage.__file__).parent / "data"
-ASTRONAUT = decode(_SKIMAGE / "astronaut.png")
 ADMIRAL = decode(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")
-COFFEE = decode(_SKIMAGE / "coffee.png")
-
-
-def _file(picture: Picture | Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(stream, file_format, **options)
-    return stream.getvalue()
-
-
-def _answer(result: Result) -> Any:
-    """Everything but the name and the time."""
-    return {key: value for key, value in result.to_json().items() if key not in ("name", "milliseconds")}
 
 
 def test_the_package_offers_it_by_name() -> None:
@@ -231,10 +212,10 @@ def test_a_map_without_evidence_stays_zero(detector: Detector) -> None:
 
 def test_one_detector_serves_several_threads(face_detector: Callable[..., Detector]) -> None:
     detector = face_detector()
-    pictures: list[Any] = [ASTRONAUT, COFFEE, _two_faces(), ADMIRAL, _file(ASTRONAUT)[:900]] * 3
-    alone = [_answer(detector.predict(picture)) for picture in pictures]
+    pictures: list[Any] = [ASTRONAUT, COFFEE, _two_faces(), ADMIRAL, encoded(ASTRONAUT)[:900]] * 3
+    alone = [answer(detector.predict(picture)) for picture in pictures]
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(lambda picture: _answer(detector.predict(picture)), pictures)) == alone
+        assert list(pool.map(lambda picture: answer(detector.predict(picture)), pictures)) == alone
 
 
 def test_a_detector_whose_finder_needs_a_file_says_so(detector_file: Path, tmp_path: Path) -> None:

@@ -8,41 +8,21 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import skimage
-from numpy.typing import NDArray
+from pictures import ASTRONAUT, COFFEE, answer, encoded
 from PIL import Image
 
 from fakedet.detector.detector import Detector
-from fakedet.detector.image import decode
-from fakedet.detector.result import Result
 from fakedet.errors import UserError
-
-Picture = NDArray[np.uint8]
-_SKIMAGE = Path(skimage.__file__).parent / "data"
-ASTRONAUT = decode(_SKIMAGE / "astronaut.png")
-COFFEE = decode(_SKIMAGE / "coffee.png")
-
-
-def _file(picture: Picture | Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(stream, file_format, **options)
-    return stream.getvalue()
-
-
-def _answer(result: Result) -> Any:
-    """Everything but the name and the time."""
-    return {key: value for key, value in result.to_json().items() if key not in ("name", "milliseconds")}
 
 
 def test_every_kind_of_source_gives_the_same(detector: Detector, tmp_path: Path) -> None:
-    data = _file(ASTRONAUT)
+    data = encoded(ASTRONAUT)
     (tmp_path / "a.png").write_bytes(data)
     path = tmp_path / "a.png"
     sources: list[Any] = [path, str(path), data, Image.open(path), Image.fromarray(ASTRONAUT), ASTRONAUT]
     results = detector.predict(sources)
     assert [result.name for result in results] == ["a.png", "a.png", "image 3", "image 4", "image 5", "image 6"]
-    assert len({str(_answer(result)) for result in results}) == 1
+    assert len({str(answer(result)) for result in results}) == 1
     first = results[0]
     assert (first.status, first.width, first.height, first.reasons) == ("scored", 512, 512, ())
     assert set(first.milliseconds) == {"decode", "cut", "network"}
@@ -57,7 +37,7 @@ def _turned(orientation: int) -> bytes:
     undo |= {7: lambda p: p[::-1, ::-1].swapaxes(0, 1), 8: lambda p: np.rot90(p, -1)}
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return _file(np.ascontiguousarray(undo[orientation](ASTRONAUT[:400])), exif=exif)
+    return encoded(np.ascontiguousarray(undo[orientation](ASTRONAUT[:400])), exif=exif)
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
@@ -66,33 +46,33 @@ def test_a_turned_picture_gets_the_verdict_of_the_upright_one(
 ) -> None:
     upright, turned = face_detector().predict([_turned(1), _turned(orientation)])
     assert upright.findings[0].box is not None
-    assert _answer(upright) == _answer(turned)
+    assert answer(upright) == answer(turned)
     opened = face_detector().predict(Image.open(io.BytesIO(_turned(orientation))))
-    assert _answer(opened) == _answer(upright)
+    assert answer(opened) == answer(upright)
 
 
 def test_a_tag_that_pillow_cannot_write_again_does_no_harm(detector: Detector) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a description"
     picture = Image.fromarray(ASTRONAUT[:400])
-    data = _file(picture, "JPEG", exif=exif)
+    data = encoded(picture, "JPEG", exif=exif)
     odd = data.replace(b"\x01\x0e\x00\x02", b"\x01\x00\x00\x02")  # the text is now called the picture's width
     assert odd != data
-    assert _answer(detector.predict(odd)) == _answer(detector.predict(data))
+    assert answer(detector.predict(odd)) == answer(detector.predict(data))
 
 
 def _kinds() -> Iterator[tuple[str, bytes, float]]:
     """Files of one picture, and how far their probability may be from the plain one's."""
     picture = Image.fromarray(ASTRONAUT)
-    yield "RGBA", _file(picture.convert("RGBA")), 0
-    yield "WEBP", _file(picture, "WEBP", lossless=True), 0
-    yield "TIFF", _file(picture, "TIFF"), 0
-    yield "BMP", _file(picture, "BMP"), 0
+    yield "RGBA", encoded(picture.convert("RGBA")), 0
+    yield "WEBP", encoded(picture, "WEBP", lossless=True), 0
+    yield "TIFF", encoded(picture, "TIFF"), 0
+    yield "BMP", encoded(picture, "BMP"), 0
     yield "16-bit RGB", cv2.imencode(".png", ASTRONAUT[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), 0
-    yield "palette", _file(picture.quantize(256)), 0.05
-    yield "CMYK", _file(picture.convert("CMYK"), "JPEG", quality=95), 0.05
-    yield "JPEG", _file(picture, "JPEG", quality=95), 0.05
-    yield "animated", _file(picture, "WEBP", lossless=True, save_all=True, append_images=[picture.rotate(90)]), 0
+    yield "palette", encoded(picture.quantize(256)), 0.05
+    yield "CMYK", encoded(picture.convert("CMYK"), "JPEG", quality=95), 0.05
+    yield "JPEG", encoded(picture, "JPEG", quality=95), 0.05
+    yield "animated", encoded(picture, "WEBP", lossless=True, save_all=True, append_images=[picture.rotate(90)]), 0
 
 
 @pytest.mark.parametrize(("data", "tolerance"), [kind[1:] for kind in _kinds()], ids=[kind[0] for kind in _kinds()])
@@ -106,8 +86,8 @@ def test_every_kind_of_file_gets_the_verdict_of_the_picture(data: bytes, toleran
 def test_a_grey_picture_of_16_bits_gets_the_verdict_of_its_8_bits(detector: Detector) -> None:
     grey = cv2.cvtColor(ASTRONAUT, cv2.COLOR_RGB2GRAY)
     deep = cv2.imencode(".png", grey.astype(np.uint16) * 257)[1].tobytes()
-    plain, other = detector.predict([_file(np.asarray(grey, np.uint8)), deep])
-    assert _answer(other) == _answer(plain)
+    plain, other = detector.predict([encoded(np.asarray(grey, np.uint8)), deep])
+    assert answer(other) == answer(plain)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +96,8 @@ def test_a_grey_picture_of_16_bits_gets_the_verdict_of_its_8_bits(detector: Dete
         (b"", "is empty"),
         (b"GIF89a" + bytes(100), "is no JPEG, PNG, WEBP, BMP or TIFF picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no JPEG"),
-        (_file(ASTRONAUT)[:5000], "is truncated or damaged"),
-        (_file(ASTRONAUT, "JPEG")[:5000], "is truncated or damaged"),
+        (encoded(ASTRONAUT)[:5000], "is truncated or damaged"),
+        (encoded(ASTRONAUT, "JPEG")[:5000], "is truncated or damaged"),
         (Path("none.jpg"), "cannot be read"),
         ("none\0.jpg", "cannot be read"),
         (Path(), "cannot be read"),
