@@ -1,7 +1,7 @@
 # `make help` lists the commands. Every command sets the environment up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test eval export serve lint format requirements sample-trees \
-	bench-train bench-prepare bench-evaluate bench-infer bench-serve clean
+.PHONY: help setup train test eval export serve lint format docs docs-serve requirements sample-trees \
+	bench-train bench-prepare bench-evaluate bench-infer bench-serve bench-peers bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,15 @@ format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Without it every build tells of the theme's successor.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(READY) ## build the documentation into outputs/site; a warning is an error
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(READY) ## show the documentation on http://127.0.0.1:8001 while it is written
+	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
+
 requirements: $(READY) ## compile requirements.txt from pyproject.toml anew, with the newest versions
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements.txt
 
@@ -65,6 +74,12 @@ bench-infer: $(READY) ## the shipped file against PyTorch, and a picture's way f
 
 bench-serve: $(READY) ## the service at 8 and 32 clients against the same pipeline in process
 	$(BIN)/python scripts/bench_serve.py $(args)
+
+bench-peers: $(READY) ## the shipped detector beside published ones: args="/pictures --limit 400"
+	$(BIN)/python scripts/bench_peers.py $(args)
+
+bench: $(READY) ## all benches and outputs/bench/index.html: args="videos=/… pictures=/…"; args=--help lists more
+	$(BIN)/python scripts/bench_all.py $(args)
 
 sample-trees: $(READY) ## miniature downloads of every data set, to try the commands on: dir=… names the folder
 	$(BIN)/python scripts/sample_trees.py $(or $(dir),outputs/sample-trees)

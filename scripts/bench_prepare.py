@@ -8,15 +8,17 @@ crops. Each figure comes from a process pool that is started for it, so the star
 folder the videos are miniatures made for the occasion, which say little: name real ones.
 """
 
-import argparse
 import multiprocessing
 import resource
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
+from benching import Bench, leave
 
 from fakedet.data.benchmark import VIDEO_SUFFIXES, files_below
 from fakedet.data.extract import Extraction, Job
@@ -25,6 +27,7 @@ from fakedet.data.workforce import work_off
 from fakedet.detector import video
 from fakedet.detector.finders import open_finder
 from fakedet.detector.spec import FaceSpec
+from fakedet.errors import UserError
 
 
 def bare(files: list[Path], sampling: video.Sampling, finder: str) -> tuple[int, int]:
@@ -42,24 +45,29 @@ def prepared(folder: Path, jobs: list[Job], sampling: video.Sampling, finder: st
         return sum(len(record["crops"]) for record in work_off(jobs, extraction, workers))
 
 
-def main() -> None:
-    """Measure, and print ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--repeat", type=int, default=4)
-    parser.add_argument("--frames", default="32")
-    parser.add_argument("--finder", default="mtcnn")
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and save; returns the exit status."""
+    bench = Bench("prepare", __doc__)
+    bench.parser.add_argument("folder", type=Path, nargs="?", help="with videos")
+    bench.parser.add_argument("--repeat", type=int, default=4, help="how often each video is done (default 4)")
+    bench.parser.add_argument("--frames", default="32", help="of each video (default 32)")
+    bench.parser.add_argument("--finder", default="mtcnn", help="of faces (default mtcnn)")
+    options = bench.parse(arguments)
     with tempfile.TemporaryDirectory() as made:
         folder = options.folder or make_tree("faceforensics", Path(made) / "tree")
         found = files_below(folder, VIDEO_SUFFIXES)
-        if not found:
-            parser.error(f"{folder} holds no video")
-        measure(found, options.repeat, video.Sampling.parse(options.frames), options.finder)
+        try:
+            if not found:
+                raise UserError(f"{folder} holds no video.")
+            measure(bench, found, options.repeat, video.Sampling.parse(options.frames), options.finder)
+        except UserError as error:
+            return leave(error)
+    bench.save()
+    return 0
 
 
-def measure(found: list[Path], repeat: int, sampling: video.Sampling, finder: str) -> None:
-    """Prepare the videos `repeat` times over in each way, and print rates, ratios and memory."""
+def measure(bench: Bench, found: list[Path], repeat: int, sampling: video.Sampling, finder: str) -> None:
+    """Prepare the videos `repeat` times over in each way: rates, ratios and memory."""
     with tempfile.TemporaryDirectory() as links:
         folder = Path(links)
         jobs = []
@@ -68,22 +76,23 @@ def measure(found: list[Path], repeat: int, sampling: video.Sampling, finder: st
                 name = f"{number:03d}_{position:05d}{file.suffix}"
                 (folder / name).symlink_to(file.resolve())
                 jobs.append(Job(name, "video", None, file.stat().st_size))
-        rates = {}
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             start = time.perf_counter()
             faces, memory = pool.submit(bare, [folder / job.path for job in jobs], sampling, finder).result()
-            rates["bare loop"] = len(jobs) / (time.perf_counter() - start) * 60
-        print(f"{len(jobs)} videos, {faces} faces; bare loop: {rates['bare loop']:.1f} videos/min, {memory >> 10} MiB")
+            rates = [len(jobs) / (time.perf_counter() - start) * 60]
+        rows = [["bare loop", f"{rates[0]:.1f}", f"{faces} faces", f"{memory >> 10}"]]
         for workers in (1, 2):
             start = time.perf_counter()
             crops = prepared(folder, jobs, sampling, finder, workers)
-            rate = rates[f"{workers}"] = len(jobs) / (time.perf_counter() - start) * 60
-            print(f"{workers} process{'es' if workers > 1 else ''}: {rate:.1f} videos/min, {crops} crops")
-        print(f"one process against the bare loop: {rates['1'] / rates['bare loop']:.2f}")
-        print(f"two processes against one: {rates['2'] / rates['1']:.2f}")
-        for share in (1, repeat):
-            peak = peak_memory(folder, jobs[: len(found) * share], sampling, finder)
-            print(f"memory of a process after {len(found) * share} videos: {peak >> 10} MiB")
+            rates.append(len(jobs) / (time.perf_counter() - start) * 60)
+            rows.append([f"{workers} process{'es' if workers > 1 else ''}", f"{rates[-1]:.1f}", f"{crops} crops", ""])
+        for done in (jobs[: len(found)], jobs):
+            peak = peak_memory(folder, done, sampling, finder)
+            rows.append([f"1 process after {len(done)} videos", "", "", f"{peak >> 10}"])
+    header = ["", "videos/min", "found", "memory's peak, MiB"]
+    bench.table(f"{len(jobs)} videos", header, rows)
+    bench.ratio("One process against a loop that only decodes and finds faces", rates[1] / rates[0])
+    bench.ratio("Two processes against one", rates[2] / rates[1])
 
 
 def peak_memory(folder: Path, jobs: list[Job], sampling: video.Sampling, finder: str) -> int:
@@ -99,4 +108,4 @@ def _work_and_measure(folder: Path, jobs: list[Job], sampling: video.Sampling, f
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from benching import Bench
 from numpy.typing import NDArray
 
 from fakedet.detector.onnx import cores
@@ -153,8 +154,8 @@ def request_of(data: bytes, explain: bool) -> bytes:
     return f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode() + body
 
 
-def compare(model: Path, data: bytes, options: argparse.Namespace) -> None:
-    """Measure both in turns, and print their ratio."""
+def compare(bench: Bench, title: str, model: Path, data: bytes, options: argparse.Namespace) -> None:
+    """Measure both in turns: a table, and their ratios."""
     threads, request = options.threads, request_of(data, options.explain)
     context = multiprocessing.get_context("spawn")
     pools = (ProcessPoolExecutor(1, context) for _ in range(2))
@@ -169,6 +170,7 @@ def compare(model: Path, data: bytes, options: argparse.Namespace) -> None:
         bare(1)
         single(1)
         asyncio.run(load(port, request, threads, 1))
+        columns, ratios = [], []
         for clients in options.clients:
             ours, theirs, singly, times, health = [], [], [], [], []
             for _ in range(options.rounds):
@@ -179,25 +181,46 @@ def compare(model: Path, data: bytes, options: argparse.Namespace) -> None:
                 ours.append((rate, (processor_time(process) - before) / len(found)))
                 times += found
                 health += asked
-            report(clients, np.array(ours), np.array(theirs), 1000 * np.array(times), 1000 * np.array(health))
-            print(f"  one caller in process, network on all cores: {np.median(singly):.1f} pictures/s, "
-                  f"ratio {np.median(np.array(ours)[:, 0] / singly):.2f}")  # fmt: skip
+            columns.append(described(np.array(ours), np.array(theirs), np.array(singly), times, health))
+            rates = np.array(ours)[:, 0]
+            ratios.append((f"{title}, {clients} clients: service against pipeline", rates / np.array(theirs)[:, 0]))
+            ratios.append((f"{title}, {clients} clients: service against a single caller", rates / np.array(singly)))
+    header = ["", *(f"{clients} clients" for clients in options.clients)]
+    bench.table(title, header, [[name, *(column[name] for column in columns)] for name in columns[0]])
+    for what, found in ratios:
+        bench.ratio(what, float(np.median(found)), float(found.min()), float(found.max()))
 
 
-def report(clients: int, ours: Floats, theirs: Floats, times: Floats, health: Floats) -> None:
-    """Print medians and ratios: rates and CPU seconds (rounds, 2) of both, milliseconds of requests and of /health."""
+def described(
+    ours: Floats, theirs: Floats, singly: Floats, times: Sequence[float], health: Sequence[float]
+) -> dict[str, str]:
+    """Medians by name, of the rounds.
+
+    Args:
+        ours: pictures a second and CPU seconds of each picture of the service, (rounds, 2).
+        theirs: the same of the pipeline in process.
+        singly: pictures a second of a caller that asks for one after the other, its network on all cores, (rounds,).
+        times: seconds of each request.
+        health: seconds of each `/health` meanwhile.
+    """
     (rate, processor), (bare_rate, bare_processor) = np.median(ours, axis=0), np.median(theirs, axis=0)
-    middle, late = np.percentile(times, [50, 99])
-    print(f"{clients} clients:")
-    ratio = np.median(ours[:, 0] / theirs[:, 0])
-    print(f"  pictures/s     {rate:6.1f}    in process {bare_rate:6.1f}    ratio {ratio:.2f}")
-    print(f"  CPU ms/picture {1000 * processor:6.1f}    in process {1000 * bare_processor:6.1f}")
-    print(f"  p99            {late:6.0f} ms p50        {middle:6.0f} ms ratio {late / middle:.2f}")
-    print(f"  /health p50    {np.median(health):6.1f} ms p99        {np.percentile(health, 99):6.1f} ms")
+    middle, late = 1000 * np.percentile(times, [50, 99])
+    alive, lately = 1000 * np.percentile(health, [50, 99])
+    return {
+        "service, pictures/s": f"{rate:.1f}",
+        "pipeline in process, pictures/s": f"{bare_rate:.1f}",
+        "single caller in process, pictures/s": f"{np.median(singly):.1f}",
+        "service, CPU ms/picture": f"{1000 * processor:.1f}",
+        "pipeline in process, CPU ms/picture": f"{1000 * bare_processor:.1f}",
+        "answers, p50 ms": f"{middle:.0f}",
+        "answers, p99 ms": f"{late:.0f} ({late / middle:.2f} × p50)",
+        "/health, p50 ms": f"{alive:.1f}",
+        "/health, p99 ms": f"{lately:.1f}",
+    }
 
 
-def weigh() -> None:
-    """Install the base package into a fresh environment, and print what it takes on disk."""
+def weigh(bench: Bench) -> None:
+    """Install the base package into a fresh environment, and say what it takes on disk."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         for what in ("", "[serve]"):
@@ -206,36 +229,42 @@ def weigh() -> None:
             size = sum(
                 file.lstat().st_size for file in Path(folder).rglob("*") if file.is_file() and not file.is_symlink()
             )
-            print(f"fake-image-detection{what}: {size / 1e6:.0f} MB on disk")
+            bench.note(f"fake-image-detection{what}: {size / 1e6:.0f} MB on disk")
 
 
-def main() -> None:
-    """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, nargs="?")
-    parser.add_argument("--picture", type=Path)
-    parser.add_argument("--clients", type=int, nargs="+", default=[8, 32])
-    parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=cores())
-    parser.add_argument("--explain", action="store_true", help="with heatmaps")
-    parser.add_argument("--size", action="store_true", help="weigh the installation instead")
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what was asked for, print and save."""
+    bench = Bench("serve", __doc__)
+    bench.parser.add_argument("model", type=Path, nargs="?", help="a shipped file; default: as above")
+    bench.parser.add_argument("--picture", type=Path, help="what is judged")
+    bench.parser.add_argument("--clients", type=int, nargs="+", default=[8, 32])
+    bench.parser.add_argument("--seconds", type=float, default=6, help="of each round (default 6)")
+    bench.parser.add_argument("--rounds", type=int, default=5)
+    bench.parser.add_argument("--threads", type=int, default=cores())
+    bench.parser.add_argument("--explain", action="store_true", help="with heatmaps")
+    bench.parser.add_argument("--size", action="store_true", help="weigh the installation instead")
+    options = bench.parse(arguments)
     if options.size:
-        weigh()
-        return
-    if options.model is not None:
-        compare(options.model, options.picture.read_bytes() if options.picture else photograph(), options)
-        return
+        bench.name = "size"
+        weigh(bench)
+    elif options.model is not None:
+        data = options.picture.read_bytes() if options.picture else photograph()
+        compare(bench, options.model.name, options.model, data, options)
+    else:
+        compare_both(bench, options)
+    bench.save()
+
+
+def compare_both(bench: Bench, options: argparse.Namespace) -> None:
+    """Two kinds of picture, with a network that knows nothing."""
     from bench_infer import make_files, one_megapixel, with_face_search  # and torch, which a service has not
 
     with tempfile.TemporaryDirectory() as folder:
         whole, _ = make_files(Path(folder))
-        print("One megapixel, with face search")
         large = cv2.imencode(".jpg", one_megapixel(options.picture)[..., ::-1])[1].tobytes()
-        compare(with_face_search(whole, Path(folder)), large, options)
-        print("640 × 480 pixels, judged whole")
-        compare(whole, photograph(), options)
+        faces = with_face_search(whole, Path(folder))
+        compare(bench, "One megapixel, with face search", faces, large, options)
+        compare(bench, "640 × 480 pixels, judged whole", whole, photograph(), options)
 
 
 if __name__ == "__main__":

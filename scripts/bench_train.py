@@ -1,15 +1,14 @@
 """How much of a bare PyTorch loop's speed `train.py` keeps, and how long its loop waits for data.
 
-Run with `make bench-train`; `args="--root /images"` reads real images instead of generated ones. Both
-loops train the same network on the same batches in memory, in turn, and each pair gives a ratio: speeds
-drift on a shared machine, ratios do not.
+Run with `make bench-train`; `args="--root /images"` reads real images instead of generated ones, and what else
+stands there is an override of train.py's config, such as `model=resnet50`. Both loops train the same network on the
+same batches in memory, in turn, and each pair gives a ratio: speeds drift on a shared machine, ratios do not.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,19 @@ import cv2
 import hydra
 import numpy as np
 import torch
+from benching import Bench
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, LightningDataModule
 from lightning.pytorch.profilers import SimpleProfiler
 from omegaconf import OmegaConf, open_dict
-from rich.console import Console
-from rich.table import Table
 from torch.utils.data import DataLoader
 
 from fakedet.config import TrainConfig, preprocess_spec
 from fakedet.data.images import Batch
 from fakedet.detector.trained_on import TrainedOn
 from fakedet.instantiation import instantiate
-from fakedet.models import build
 from fakedet.models.checkpoint import Card
+from fakedet.models.registry import Network
 from fakedet.training.module import DetectorModule
 from fakedet.training.trainer import build_trainer, choose_precision
 
@@ -104,7 +102,7 @@ def bare_speed(config: TrainConfig, batches: list[Batch]) -> float:
 def new_module(config: TrainConfig) -> DetectorModule:
     """A fresh network in train.py's module."""
     torch.manual_seed(0)
-    network = build(str(config.model["name"]))
+    network: Network = instantiate(config.model)
     card = Card(network.name, network.options, preprocess_spec(config.preprocess), {}, "", "", (), 0, TrainedOn())
     return DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
 
@@ -151,51 +149,54 @@ def batches(count: int, batch_size: int, size: int) -> Iterator[Batch]:
         yield Batch(image=torch.randn(batch_size, 3, size, size), label=label, index=torch.arange(batch_size))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, help="folder with real/ and fake/ images; default: generated ones")
-    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs (default 5)")
-    parser.add_argument("--steps", type=int, default=15, help="counted steps of a run (default 15)")
-    parser.add_argument("--precision", default="auto", help="trainer.precision (default auto)")
-    parser.add_argument("--model", default="mobilenetv2", help="model (default mobilenetv2)")
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and save."""
+    bench = Bench("train", __doc__)
+    bench.parser.add_argument("--root", type=Path, help="folder with real/ and fake/ images; default: generated ones")
+    bench.parser.add_argument("--pairs", type=int, default=5, help="pairs of runs (default 5)")
+    bench.parser.add_argument("--steps", type=int, default=15, help="counted steps of a run (default 15)")
+    bench.parser.add_argument("--precision", default="auto", help="trainer.precision (default auto)")
+    bench.parser.add_argument("overrides", nargs="*", help="of train.py's config")
+    options = bench.parse(arguments)
+    if options.pairs < 1 or options.steps < 2:
+        bench.parser.error("--pairs takes a number of at least 1, and --steps one of at least 2")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        root = options.root or generate(folder / "images", 1000, 256)
         steps = options.steps + WARM_UP
         quiet = [f"callbacks.{name}=null" for name in ("early_stopping", "progress", "summary", "lines")]
         config = compose(
             folder,
             [
-                f"model={options.model}", "model.weights=null", "data=folder", f"data.root={root}", "data.workers=1",
+                "model=mobilenetv2", "model.weights=null",
+                "data=folder", f"data.root={options.root or folder / 'images'}", "data.workers=1",
                 "trainer.accelerator=cpu",
                 "logger=none", f"trainer.precision={options.precision}", "trainer.max_epochs=1",
                 "callbacks.learning_rate=null",
                 "callbacks.checkpoint.monitor=null", "callbacks.checkpoint.save_top_k=0",
                 "trainer.limit_val_batches=0", f"trainer.limit_train_batches={steps}",
-                *quiet,
+                *quiet, *options.overrides,
             ],
         )  # fmt: skip
-        memory = list(batches(steps, int(config.data["batch_size"]), config.preprocess.size))
+        batch_size = int(config.data["batch_size"])
+        if options.root is None:
+            generate(folder / "images", 2 * steps * batch_size, 256)
+        memory = list(batches(steps, batch_size, config.preprocess.size))
         pairs = [(lightning_speed(config, memory), bare_speed(config, memory)) for _ in range(options.pairs)]
         share = waiting_share(config, folder)
-    ratios = sorted(ours / bare for ours, bare in pairs)
-    table = Table(
-        title=f"{options.model}, {options.precision}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    bench.table(
+        f"{config.model['name']}, {options.precision}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        ["images/s", "minimum", "median", "maximum"],
+        [
+            [title, *(f"{value:.1f}" for value in (min(speeds), statistics.median(speeds), max(speeds)))]
+            for title, speeds in zip(["train.py's loop", "bare PyTorch loop"], zip(*pairs, strict=True), strict=True)
+        ],
     )
-    for column in ("", "minimum", "median", "maximum"):
-        table.add_column(column)
-    rows = {
-        "train.py's loop, images/s": ([ours for ours, _ in pairs], "{:.1f}"),
-        "bare PyTorch loop, images/s": ([bare for _, bare in pairs], "{:.1f}"),
-        "ratio": (ratios, "{:.3f}"),
-    }
-    for title, (values, form) in rows.items():
-        table.add_row(title, *(form.format(value) for value in (min(values), statistics.median(values), max(values))))
-    console = Console()
-    console.print(table)
-    console.print(f"Share of the time that the loop waits for its loader (one worker): {share:.1%}")
+    ratios = [ours / bare for ours, bare in pairs]
+    bench.ratio(
+        "Speed of train.py's loop against a bare PyTorch loop", statistics.median(ratios), min(ratios), max(ratios)
+    )
+    bench.note(f"Share of the time that the loop waits for its loader (one worker): {share:.1%}")
+    bench.save()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-names="faceforensics dfd celebdf celebdf_v1 dfdc dfdc_preview df40 genimage cnndetection community_forensics folder mix sample"
+names="faceforensics dfd celebdf celebdf_v1 dfdc dfdc_preview df40 genimage cnndetection community_forensics folder mix sample shipped"
 github=https://raw.githubusercontent.com
 hub=https://huggingface.co/datasets
 ffpp_lists="e59386911255e6fb0a79a7808ec2210536b8c0474268342694c4bca766d1b347 splits/train.json $github/ondyari/FaceForensics/master/dataset/splits/train.json -
@@ -104,6 +104,14 @@ d87eeff4eb6d1061f57620aa1bd54e699a18cc9860fcdc6a55bf4cf643008d85 CNN_synth_tests
 A part of it: name tables, such as data/HFCF_small_0.parquet data/HFCF_small_93.parquet, behind the set's name;
 about the first half are fakes, the others real. docs/datasets.md turns tables into the folders below."
         ;;
+    shipped)
+        title="Shipped: what the detector that comes along was trained on, in eight folders"
+        page=https://ai.meta.com/datasets/dfdc/
+        terms="research (DFDC's licence, and those of the pictures' owners)"
+        size="about 22,000 pictures"
+        steps="Nobody offers it as one. Ask for DFDC on the page, and cut faces out of its clips into dfdc_faces; the other
+folders are pictures by the generators that are named below, and photographs. Any folder may be missing."
+        ;;
     folder) title="Your own pictures or videos, or a table that names them" ;;
     mix) title="Several data sets at once" ;;
     sample) title="The default: photographs that installed packages ship; nothing to download" ;;
@@ -159,6 +167,7 @@ next_command() { # name, folder
         case $1 in
         sample) printf 'Next: python src/train.py\n' ;;
         mix) printf "Next: python src/train.py data=mix 'data.sets={celebdf: /data/celebdf, faceforensics: /data/ffpp}'\n" ;;
+        shipped) printf 'Next: python src/prepare.py data=shipped data.raw=%s data.root=%s-faces face.margin=1.0 whole=always\n' "$2" "$2" ;;
         *) printf 'Next: python src/prepare.py data=%s data.raw=%s data.root=%s-faces\n' "$1" "$2" "$2" ;;
         esac
         ;;

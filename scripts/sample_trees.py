@@ -37,6 +37,8 @@ def main() -> int:
     if names[0] == "df40":  # its splits are those of the sets that it was made of
         lists = options.folder / "faceforensics" / "splits", options.folder / "celebdf" / "List_of_testing_videos.txt"
         command += f" data.ffpp_splits={lists[0]} data.celebdf_list={lists[1]}"
+    if names[0] == "shipped":
+        command += " face.margin=1.0 whole=always"
     print(f"Next: {command}")
     return 0
 

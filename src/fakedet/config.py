@@ -126,6 +126,7 @@ class PrepareConfig:
     face: FaceConfig = field(default_factory=FaceConfig)
     finder_file: str | None = None
     picture_format: str = "png"
+    whole: str = "never"
     workers: int | None = None
 
 
@@ -157,6 +158,7 @@ class ExportConfig:
 
     ckpt: str = MISSING
     output: str | None = None
+    bare: str | None = None
     quantize: str | None = None
     licence: str | None = None
     threads: int | None = None

@@ -16,6 +16,7 @@ from fakedet.data.datamodule import DataModule
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.instantiation import check_targets, instantiate
 from fakedet.models.registry import Network
+from fakedet.training.trainer import choose_precision
 
 Compose = Callable[..., DictConfig]
 
@@ -56,7 +57,9 @@ def _optimizer(config: DictConfig, name: str) -> None:
 
 def _trainer(config: DictConfig, name: str) -> None:
     if name not in NEEDS_OTHER_DEVICES:
-        assert isinstance(instantiate(config.trainer, logger=False), pl.Trainer)
+        settings = dict(config.trainer)
+        settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
+        assert isinstance(instantiate(settings, logger=False), pl.Trainer)
 
 
 def _callbacks(config: DictConfig, name: str) -> None:

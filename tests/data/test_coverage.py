@@ -11,7 +11,11 @@ ROWS = pd.DataFrame({"label": [0, 0, 1, 1], "method": ["real", "real", "swap", N
 
 
 def _records(*crops: int) -> list[dict[str, object]]:
-    return [{"error": None if n else "is empty", "frames": 100, "crops": [{}] * n} for n in crops]
+    return [
+        {"error": None if n else "is empty", "frames": 100, "lost": [],
+         "crops": [{"frame": frame} for frame in range(n)]}
+        for n in crops
+    ]  # fmt: skip
 
 
 def test_files_frames_and_crops_are_counted_by_class_and_method() -> None:
@@ -22,6 +26,15 @@ def test_files_frames_and_crops_are_counted_by_class_and_method() -> None:
         {"label": 1, "method": "unknown", "files": 1, "unreadable": 0, "frames": 100, "faces": 80},
     ]
     assert coverage.shares(counted).to_dict() == {0: 0.5, 1: 0.85}
+
+
+def test_a_picture_counts_once_and_only_where_a_face_was_cut_out_of_it() -> None:
+    picture: dict[str, object] = {"error": None, "frames": 1, "crops": [{"frame": None}], "lost": []}
+    both_views = {**picture, "crops": [{"frame": None}, {"frame": None}]}
+    without_face = {**picture, "lost": [[None, "no face found"]]}
+    counted = coverage.count(ROWS, [picture, both_views, without_face, both_views])
+    assert counted["frames"].tolist() == [2, 1, 1]
+    assert counted["faces"].tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(("fakes", "warned"), [((100, 97), False), ((96, 95), True)])

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     other = Prepared("celebdf", "32", FaceSpec(version="1", margin=1.0), "png")
     with pytest.raises(UserError, match=r"prepared with face\.margin=1\.3, not 1\.0"):
         Journal(tmp_path, other)
+
+
+def test_pictures_kept_whole_are_a_setting_that_older_journals_do_not_name(tmp_path: Path) -> None:
+    Journal(tmp_path, SETTINGS).close()
+    file = tmp_path / JOURNAL
+    file.write_text(file.read_text().replace(', "whole": "never"', ""))
+    assert "whole" not in file.read_text()
+    Journal(tmp_path, SETTINGS).close()
+    with pytest.raises(UserError, match=r"prepared with whole=never, not always: use the same settings"):
+        Journal(tmp_path, replace(SETTINGS, whole="always"))
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ CONTENTS = {
     },
     "community_forensics": {"*/real/*.png": 24, "*/fake/*.png": 24},
     "folder": {"real/*.jpg": 12, "fake/*.jpg": 12},
+    "shipped": {
+        "dfdc_faces/real/*.jpg": 6, "dfdc_faces/fake/*.jpg": 6, "dfdc_faces/labels.csv": 1,
+        **{f"hard_fake_vs_real/images/{kind}/{kind}_?.jpg": 4 for kind in ("real", "fake")},
+        **{f"hard_fake_vs_real/val_images/{kind}/{kind}_?.jpg": 2 for kind in ("real", "fake")},
+        **{f"generated/{name}/{kind}/*.jpg": 4 for name in ("stylegan1", "stable_diffusion_v1", "photoreal")
+           for kind in ("real", "fake")},
+        "generated/many_models/fake/*__*.jpg": 12, "generated/models_2022/fake/*__*__*-1.jpg": 12,
+        "photographs/real/*.jpg": 10,
+    },
 }  # fmt: skip
 
 

@@ -47,11 +47,13 @@ def _pairs(
     return pd.DataFrame(rows)
 
 
-def _write(folder: Path, rows: pd.DataFrame, face: FaceSpec | None = FACE, picture_format: str = "png") -> Path:
+def _write(
+    folder: Path, rows: pd.DataFrame, face: FaceSpec | None = FACE, picture_format: str = "png", whole: str = "never"
+) -> Path:
     """What `prepare.py` leaves of a data set, without the pictures."""
     folder.mkdir(parents=True)
     manifest.write_table(manifest.complete(rows, manifest.PREPARED), folder / prepared.MANIFEST)
-    record = prepared.Prepared(rows["dataset"].iloc[0], "1", face, picture_format)
+    record = prepared.Prepared(rows["dataset"].iloc[0], "1", face, picture_format, whole)
     (folder / prepared.RECORD).write_text(record.dump())
     return folder
 
@@ -238,6 +240,7 @@ def test_nonsense_is_refused_by_name(tmp_path: Path, options: dict[str, Any], me
         ({"face": FaceSpec(finder="yunet", margin=2.0)}, "face.finder=mtcnn, .*face.margin=2.0, face.finder=yunet"),
         ({"face": None}, "of a were prepared with faces=True, those of b with faces=False: prepare one of them again"),
         ({"picture_format": "jpeg"}, "picture_format=png, those of b with picture_format=jpeg"),
+        ({"whole": "always"}, "of a were prepared with whole=never, those of b with whole=always"),
     ],
 )
 def test_crops_that_tell_the_sets_apart_are_refused(tmp_path: Path, other: dict[str, Any], message: str) -> None:

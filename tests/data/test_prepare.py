@@ -18,6 +18,10 @@ from runs import prepare_here, start
 
 from fakedet.data import coverage, manifest, prepared
 from fakedet.data.miniatures import make_tree
+from fakedet.data.miniatures.actors import film, generator
+from fakedet.data.miniatures.files import write_bytes, write_picture
+from fakedet.data.miniatures.forging import forge
+from fakedet.data.miniatures.image_sets import photograph
 from fakedet.detector.face import crop
 from fakedet.detector.finders import open_finder
 from fakedet.detector.follow import follow
@@ -185,6 +189,97 @@ def test_image_sets_keep_their_bytes(trees: Trees, tmp_path: Path) -> None:
     for path in rows["path"]:
         assert (root / path).read_bytes() == (raw / path.removeprefix("crops/")).read_bytes()
     assert prepared.Prepared.read(root).face is None
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portrait and a landscape of either class, `labels.csv` with them, and the mask of the forged portrait."""
+    root = tmp_path_factory.mktemp("pictures") / "own"
+    clip = film("own/somebody", "own", 1, 0)
+    forged, masks = forge(clip, "own/somebody", "own/another", "Deepfakes", 0)
+    write_picture(root / "real/face.jpg", clip.frames[0])
+    write_picture(root / "fake/face.jpg", forged[0])
+    for kind in ("real", "fake"):
+        write_picture(root / kind / "landscape.jpg", photograph(generator(0, kind), 160))
+    write_bytes(root / "masks/face.png", cv2.imencode(".png", masks[0])[1].tobytes())
+    lines = [f"{kind}/{name}.jpg,{kind},{'masks/face.png' if (kind, name) == ('fake', 'face') else ''}"
+             for kind in ("real", "fake") for name in ("face", "landscape")]  # fmt: skip
+    (root / "labels.csv").write_text("\n".join(["file,label,mask", *lines]))
+    return root
+
+
+VIEWS = {
+    "never": {"face.jpg.png"},
+    "without_face": {"face.jpg.png", "landscape.jpg"},
+    "always": {"face.jpg", "face.jpg.png", "landscape.jpg"},
+}
+
+
+@pytest.mark.parametrize("kept", VIEWS)
+def test_pictures_are_kept_whole_where_it_is_wanted(pictures: Path, tmp_path: Path, kept: str) -> None:
+    root = prepare_here(
+        "folder", pictures, tmp_path / "prepared", f"whole={kept}", "data.manifest=labels.csv", "workers=1"
+    )
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED).set_index("path")
+    assert set(rows.index) == {f"crops/{kind}/{name}" for kind in ("real", "fake") for name in VIEWS[kept]}
+    for path, row in rows.iterrows():
+        picture = decode(root / str(path))
+        assert picture.shape == (row["height"], row["width"], 3)
+        assert pd.isna(row["face_box"]) == str(path).endswith(".jpg")
+        if str(path).endswith(".jpg"):
+            assert (root / str(path)).read_bytes() == (pictures / str(path).removeprefix("crops/")).read_bytes()
+    masks = rows["mask"].dropna()
+    assert set(masks.index) == {f"crops/fake/{name}" for name in VIEWS[kept] if name.startswith("face")}
+    for path, mask in masks.items():
+        assert decode(root / mask).shape[:2] == (rows["height"][str(path)], rows["width"][str(path)])
+        assert decode(root / mask).max() == 255
+    assert prepared.Prepared.read(root).whole == kept
+    # Only what is not kept at all is missed; a face was found in half of the pictures, whatever is kept.
+    missed = manifest.read(root / prepared.MISSED, manifest.PREPARED)
+    lost = {f"{kind}/landscape.jpg" for kind in ("real", "fake")} if kept == "never" else set()
+    assert set(missed["path"]) == lost
+    assert set(_quarantine(root)) == lost
+    counted = coverage.read(root)
+    assert counted is not None
+    assert coverage.shares(counted).to_dict() == {0: 0.5, 1: 0.5}
+    assert ("pictures kept whole" in (root / "coverage.html").read_text()) and kept in (
+        root / "coverage.html"
+    ).read_text()
+
+
+def test_both_views_of_a_picture_have_one_source(tmp_path: Path, compose: Compose) -> None:
+    raw = tmp_path / "raw"
+    for number in range(4):
+        clip = film(f"own/{number}", "own", 1, 0)
+        forged, _ = forge(clip, f"own/{number}", "own/another", "Deepfakes", 0)
+        write_picture(raw / f"swapper/0_real/{number}.png", clip.frames[0])
+        write_picture(raw / f"swapper/1_fake/{number}.png", forged[0])
+    chosen = ("faces=true", "picture_format=webp", "workers=1")
+    root = prepare_here("cnndetection", raw, tmp_path / "prepared", "whole=always", *chosen)
+    shares = ("data.val_share=0.25", "data.test_share=0.25")
+    config = compose("train", "data=cnndetection", f"data.root={root}", *shares)
+    rows = instantiate(config.data, spec=PreprocessSpec()).prepare().rows
+    assert len(rows) == 16
+    assert set(rows["source_clip"]) == {
+        f"cnndetection/{file.relative_to(raw).as_posix()}" for file in raw.rglob("*.png")
+    }
+    assert (rows.groupby("source_clip").size() == 2).all()
+    assert rows.groupby("source_clip")["split"].nunique().max() == 1
+    assert set(rows["split"]) == {"train", "val", "test"}
+    with pytest.raises(UserError, match=r"prepared with whole=always, not without_face"):
+        prepare_here("cnndetection", raw, root, "whole=without_face", *chosen)
+
+
+def test_what_cannot_be_kept_whole_is_said_before_the_work(pictures: Path, trees: Trees, tmp_path: Path) -> None:
+    root, raw = tmp_path / "prepared", shutil.copytree(pictures, tmp_path / "own")
+    _refused(r"whole=alway .did you mean always.. is not one of never, without_face, always", raw, root, "whole=alway")
+    _refused(r"whole=always is for pictures, and .*\.mp4 is a video", trees("celebdf"), root, "whole=always")
+    with pytest.raises(UserError, match=r"whole=always is for pictures whose faces are cut out, and faces=false"):
+        prepare_here("folder", raw, root, "whole=always", "faces=false")
+    shutil.copyfile(raw / "real/face.jpg", raw / "real/face.jpg.png")
+    with pytest.raises(UserError, match=r"real/face\.jpg\.png is called like the crop of another picture: rename it"):
+        prepare_here("folder", raw, root, "whole=without_face")
+    assert not root.exists()
 
 
 def test_a_prepared_folder_may_be_moved(whole: Path, compose: Compose, tmp_path: Path) -> None:

@@ -38,10 +38,15 @@ def count(rows: pd.DataFrame, records: Sequence[dict[str, Any]]) -> pd.DataFrame
             "files": 1,
             "unreadable": [int(record["error"] is not None) for record in records],
             "frames": [record["frames"] for record in records],
-            "faces": [len(record["crops"]) for record in records],
+            "faces": [_faces(record) for record in records],
         }
     )
     return counted.groupby(["label", "method"], as_index=False).sum()
+
+
+def _faces(record: dict[str, Any]) -> int:
+    """Frames that gave a crop; a picture without a face that was kept whole gave none."""
+    return len({crop["frame"] for crop in record["crops"]} - {frame for frame, _ in record["lost"]})
 
 
 def shares(covered: pd.DataFrame) -> pd.Series:
@@ -91,6 +96,7 @@ def write(root: Path, title: str, covered: pd.DataFrame, settings: Prepared) -> 
     picture = Picture(canvas.png(coverage_figure(covered)), "Share of frames that gave a crop, by method")
     face = settings.face.to_json() if settings.face else {"faces": "none, pictures are kept whole"}
     facts = {"frames of a video": settings.frames, **face, "picture format": settings.picture_format}
+    facts |= {"pictures kept whole": settings.whole} if settings.face else {}
     sections = [
         Section("Counts", [Grid(_HEADER, _cells(covered)), Gallery([picture])]),
         Section("Settings", [Facts({name: str(value) for name, value in facts.items()})]),

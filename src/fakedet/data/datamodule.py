@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from fakedet.data import manifest
+from fakedet.data.forged import ForgedImages, PseudoForger
 from fakedet.data.images import Augment, Images, Item, Loader, TrainingImages
 from fakedet.data.quarantine import Quarantine
 from fakedet.data.sampling import RankSampler, TrainingSampler
@@ -44,6 +45,8 @@ class DataModule(LightningDataModule):
         max_unreadable: share of images that may be unreadable before it is an error.
         spec: the detector's preprocessing.
         augment: applied to training images alone.
+        forger: makes pseudo-fakes of training reals.
+        forged_share: share of the training fakes that are such pseudo-fakes, made as they are drawn.
         seed: the run's seed.
         quarantine_file: table of the images that could not be read.
     """
@@ -69,6 +72,8 @@ class DataModule(LightningDataModule):
         max_unreadable: float,
         spec: PreprocessSpec,
         augment: Augment | None = None,
+        forger: PseudoForger | None = None,
+        forged_share: float = 0.0,
         seed: int = 0,
         quarantine_file: Path | None = None,
     ) -> None:
@@ -77,7 +82,8 @@ class DataModule(LightningDataModule):
         for name, value in numbers.items():
             if value is not None and type(value) is not int:
                 raise UserError(f"data.{name}={value} is not a whole number.")
-        for name, share in {"val_share": val_share, "test_share": test_share, "max_unreadable": max_unreadable}.items():
+        shares = {"val_share": val_share, "test_share": test_share, "max_unreadable": max_unreadable}
+        for name, share in {**shares, "forged_share": forged_share}.items():
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise UserError(f"data.{name}={share} is not a share between 0 and 1.")
         if batch_size < 1:
@@ -86,6 +92,12 @@ class DataModule(LightningDataModule):
             raise UserError(f"data.workers={workers} is below 0.")
         if limit is not None and limit < 1:
             raise UserError(f"data.limit={limit} is not at least 1.")
+        if forger is not None and not hasattr(forger, "forge"):
+            raise UserError(
+                f"data.forger={forger} is no forger: write data.forger={{_target_: fakedet.augment.Forger}}."
+            )
+        if (forged_share > 0) != (forger is not None):
+            raise UserError("data.forger and data.forged_share belong together: give both, or neither.")
         if val_share + test_share >= 1:
             raise UserError(f"data.val_share={val_share} and data.test_share={test_share} leave nothing to train on.")
         self.root = Path(root)
@@ -98,6 +110,8 @@ class DataModule(LightningDataModule):
         self.max_unreadable = max_unreadable
         self.spec = spec
         self.augment = augment
+        self.pseudo_forger = forger
+        self.forged_share = forged_share
         self.seed = seed
         self.quarantine_file = quarantine_file
         self.has_own_splits = False
@@ -164,6 +178,9 @@ class DataModule(LightningDataModule):
         if self.augment is None:
             raise ValueError("a data module without augmentation is for evaluation only")
         rows = self.split("train")
+        if self.pseudo_forger is not None:
+            images = ForgedImages(rows, self.root, self.spec, self.augment, self.pseudo_forger, self.forged_share)
+            return images, rows
         return TrainingImages(rows, self.root, self.spec, self.augment), rows
 
     def train_dataloader(self) -> Loader:

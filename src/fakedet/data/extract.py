@@ -30,6 +30,7 @@ Picture = NDArray[np.uint8]
 CROPS, MASKS = "crops", "masks"
 NO_FACE, OTHER_FACE = "no face found", "the main face is not in it"
 FORMATS = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}  # above 100: lossless
+WHOLE = ("never", "without_face", "always")
 _IN_MEMORY = 64 << 20  # bytes of crops of one video; more lie in a temporary file
 
 
@@ -42,12 +43,14 @@ class Job:
         medium: `video` or `image`.
         mask: its mask's path, where it has one.
         size: of the file, in bytes; another size later means another file.
+        cropped: whether it is a face crop already, and is kept as it is.
     """
 
     path: str
     medium: str
     mask: str | None
     size: int
+    cropped: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Extraction:
         face: how faces are cut out; None keeps whole pictures.
         finder_file: the finder's network, where it needs one.
         picture_format: of crops and frames; pictures that stay whole keep their file.
+        whole: whether pictures are kept whole beside their face, one of `WHOLE`.
     """
 
     raw: Path
@@ -69,6 +73,7 @@ class Extraction:
     face: FaceSpec | None
     finder_file: Path | None
     picture_format: str
+    whole: str = "never"
 
 
 Record = dict[str, Any]
@@ -119,27 +124,33 @@ def _extract_image(job: Job, record: Record) -> None:
     data = file.read_bytes()
     image = decode(data)
     record["decoded"] = 1
-    if _extraction.face is None:
-        _keep(file, _extraction.root / CROPS / job.path)
-        record["crops"].append(_describe(f"{CROPS}/{job.path}", image, data, None, None))
-        return
-    assert _finder is not None
-    face = choose(_finder.find(image), _extraction.face.choice, *image.shape[:2])
-    if face is None:
-        record["lost"].append([None, NO_FACE])
-        return
     mask = decode(_extraction.raw / job.mask) if job.mask else None
-    record["crops"].append(_write(job, None, crop(image, face, _extraction.face), face, mask))
+    spec = None if job.cropped else _extraction.face
+    face = None
+    if spec is not None:
+        assert _finder is not None
+        face = choose(_finder.find(image), spec.choice, *image.shape[:2])
+        if face is None:
+            record["lost"].append([None, NO_FACE])
+    if spec is None or _extraction.whole == "always" or (face is None and _extraction.whole == "without_face"):
+        record["crops"].append(_keep(job, image, data, mask))
+    if spec is not None and face is not None:
+        record["crops"].append(_write(job, None, crop(image, face, spec), face, mask))
 
 
-def _keep(file: Path, place: Path) -> None:
+def _keep(job: Job, image: Picture, data: bytes, mask: Picture | None) -> dict[str, Any]:
     """The original bytes: a second name for the file where the file system allows, else a copy."""
+    file, place = _extraction.raw / job.path, _extraction.root / CROPS / job.path
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
     try:
         place.hardlink_to(file)
     except OSError:
-        place.write_bytes(file.read_bytes())
+        place.write_bytes(data)
+    described = _describe(f"{CROPS}/{job.path}", image, data, None, None)
+    if mask is not None:
+        described["mask"] = _write_mask(f"{job.path}.whole", np.ascontiguousarray(mask[..., 0]))
+    return described
 
 
 def _extract_video(job: Job, record: Record) -> None:
@@ -205,10 +216,15 @@ def _write(job: Job, frame: int | None, picture: Picture, face: Face | None, mas
     if mask is not None:
         grey = np.ascontiguousarray(mask[..., 0])
         cut = grey if face is None or _extraction.face is None else crop_mask(grey, face, _extraction.face)
-        place = f"{MASKS}/{Path(name).with_suffix('.png')}"
-        _save(_extraction.root / place, _encode(cut, "png"))
-        described["mask"] = place
+        described["mask"] = _write_mask(name.removesuffix(f".{_extraction.picture_format}"), cut)
     return described
+
+
+def _write_mask(name: str, mask: Picture) -> str:
+    """Put a mask on disk; returns its path as the manifest gives it."""
+    place = f"{MASKS}/{name}.png"
+    _save(_extraction.root / place, _encode(mask, "png"))
+    return place
 
 
 def _encode(picture: Picture, picture_format: str) -> bytes:

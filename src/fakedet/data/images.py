@@ -40,7 +40,11 @@ class Batch(TypedDict):
 
 def to_tensor(image: NDArray[np.uint8], spec: PreprocessSpec, augment: Augment | None, seed: int) -> Tensor:
     """A decoded picture as network input; augmentation sees it at the network's size, before normalisation."""
-    square = resize(image, spec)
+    return finish(resize(image, spec), spec, augment, seed)
+
+
+def finish(square: NDArray[np.uint8], spec: PreprocessSpec, augment: Augment | None, seed: int) -> Tensor:
+    """The same of a picture that has the network's size already."""
     if augment is not None:
         square = augment(square, seed)
     return torch.from_numpy(normalise(square, spec))
@@ -77,6 +81,19 @@ class TrainingImages(Images):
         super().__init__(rows, root, spec)
         self.augment = augment
 
+    def square(self, index: int, seed: int, unreadable: list[tuple[str, str]]) -> NDArray[np.uint8]:  # noqa: ARG002
+        """The picture of a row at the network's size.
+
+        Args:
+            index: of the row.
+            seed: of the draw.
+            unreadable: further files that could not be read, and why, are added to it.
+
+        Raises:
+            ImageError: when the row's file cannot be read.
+        """
+        return resize(self.picture(index), self.spec)
+
     def __getitem__(self, draw: Draw) -> Item:  # type: ignore[override]
         rng = np.random.default_rng(draw.seed)
         index = draw.row
@@ -85,7 +102,7 @@ class TrainingImages(Images):
         # A batch keeps its size and balance, which distributed training relies on.
         for _ in range(16):
             try:
-                image = to_tensor(self.picture(index), self.spec, self.augment, draw.seed)
+                image = finish(self.square(index, draw.seed, unreadable), self.spec, self.augment, draw.seed)
                 return Item(image=image, label=int(self.labels[index]), index=index, unreadable=unreadable)
             except ImageError as error:
                 unreadable.append((self.paths[index], str(error)))

@@ -49,7 +49,7 @@ class Journal:
         lines = [json.loads(line) for line in whole.splitlines()]
         if not lines:
             return
-        before, now = lines[0]["settings"], settings.to_json()
+        before, now = {"whole": "never", **lines[0]["settings"]}, settings.to_json()  # older journals do not say it
         if before != now:
             raise UserError(
                 f"data.root={self.file.parent} was prepared with {_difference(before, now)}: "

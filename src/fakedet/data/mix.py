@@ -1,9 +1,8 @@
 """Several prepared data sets as one, with one protocol over all of them."""
 
-import math
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import permutations
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from fakedet.data import manifest, prepared
 from fakedet.data.datamodule import DataModule
 from fakedet.data.protocols import PROTOCOLS, official
+from fakedet.data.sampling import checked_weights
 from fakedet.errors import UserError, did_you_mean
 
 # What rows of two sets may share, with the columns that name it.
@@ -46,18 +46,15 @@ class Mix(DataModule):
         **options: Any,
     ) -> None:
         super().__init__(root=root, **options)
-        for setting, value in {"sets": sets, "weights": weights}.items():
-            if value is not None and not isinstance(value, Mapping):
-                raise UserError(f"data.{setting}={value} names no set: write data.{setting}={{name: value, …}}.")
+        if sets is not None and not isinstance(sets, Mapping):
+            raise UserError(f"data.sets={sets} names no set: write data.sets={{name: value, …}}.")
         if split not in PROTOCOLS:
             raise UserError(f"data.split={split}{did_you_mean(split, PROTOCOLS)} is not one of {', '.join(PROTOCOLS)}.")
         self.protocol = split
         self.folders = {name: (self.root / str(place)).resolve() for name, place in (sets or {}).items()}
         if self.folders:
             self.root = Path(os.path.commonpath(self.folders.values()))
-        self.weights = _checked_weights(weights or {}, self.folders)
-        if self.weights and "dataset" not in self.balance:
-            raise UserError("data.weights is read where data.balance names dataset: add it there.")
+        self.weights = checked_weights(weights, self.folders, "data.sets", self.balance)
 
     def index(self) -> pd.DataFrame:
         """Rows of all manifests, their paths relative to the common folder."""
@@ -172,16 +169,5 @@ def _check_alike(records: Mapping[str, prepared.Prepared]) -> None:
 
 def _settings(record: prepared.Prepared) -> dict[str, Any]:
     """What must be the same of all sets."""
-    plain = {"faces": record.face is not None, "picture_format": record.picture_format}
+    plain = {"faces": record.face is not None, "picture_format": record.picture_format, "whole": record.whole}
     return plain | {f"face.{key}": value for key, value in (asdict(record.face) if record.face else {}).items()}
-
-
-def _checked_weights(weights: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
-    for name, weight in weights.items():
-        if name not in names:
-            raise UserError(
-                f"data.weights: {name}{did_you_mean(name, names)} is not one of data.sets ({', '.join(names)})."
-            )
-        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < math.inf:
-            raise UserError(f"data.weights.{name}={weight} is not a number above 0.")
-    return dict(weights)

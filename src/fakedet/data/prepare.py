@@ -14,7 +14,7 @@ from rich.console import Console
 from fakedet.config import PrepareConfig, check_keys, face_spec
 from fakedet.data import coverage, manifest
 from fakedet.data.benchmark import Benchmark, Expectation
-from fakedet.data.extract import FORMATS, NO_FACE, OTHER_FACE, Extraction, Job
+from fakedet.data.extract import FORMATS, NO_FACE, OTHER_FACE, WHOLE, Extraction, Job
 from fakedet.data.journal import Journal
 from fakedet.data.prepared import MANIFEST, MISSED, QUARANTINE, RECORD, Prepared
 from fakedet.data.workforce import work_off
@@ -43,8 +43,9 @@ def prepare(config: PrepareConfig) -> None:
     settings, extraction = _settings(config, data)
     workers = _workers(config.workers)
     scan = data.scan_all(data.raw)
-    _report_missing(data.expectations(scan.rows, data.raw))
-    jobs = [_job(data.raw, row) for row in scan.rows.to_dict("records")]
+    rows = _with_sources(scan.rows, extraction)
+    _report_missing(data.expectations(rows, data.raw))
+    jobs = [_job(data.raw, row) for row in rows.to_dict("records")]
     journal = Journal(data.root, settings)
     try:
         _prepare(journal, jobs, extraction, workers, settings)
@@ -57,7 +58,7 @@ def prepare(config: PrepareConfig) -> None:
         raise UserError(f"{error.filename or data.root} cannot be written ({error.strerror}).") from error
     finally:
         journal.close()
-    _conclude(data, scan.rows, scan.strange, journal, settings)
+    _conclude(data, rows, scan.strange, journal, settings)
 
 
 def _data(config: PrepareConfig) -> Benchmark:
@@ -78,13 +79,19 @@ def _settings(config: PrepareConfig, data: Benchmark) -> tuple[Prepared, Extract
     if config.picture_format not in FORMATS:
         hint = did_you_mean(config.picture_format, FORMATS)
         raise UserError(f"picture_format={config.picture_format}{hint} is not one of {', '.join(FORMATS)}.")
+    if config.whole not in WHOLE:
+        raise UserError(f"whole={config.whole}{did_you_mean(config.whole, WHOLE)} is not one of {', '.join(WHOLE)}.")
     faces = data.faces if config.faces is None else config.faces
+    if config.whole != "never" and not faces:
+        raise UserError(
+            f"whole={config.whole} is for pictures whose faces are cut out, and faces=false: give one of them."
+        )
     finder_file = None if config.finder_file is None else Path(config.finder_file)
     face = face_spec(config.face, finder_file) if faces else None
     sampling = Sampling.parse(config.frames)
     assert data.raw is not None
-    extraction = Extraction(data.raw, data.root, sampling, face, finder_file, config.picture_format)
-    return Prepared(data.dataset, str(config.frames), face, config.picture_format), extraction
+    extraction = Extraction(data.raw, data.root, sampling, face, finder_file, config.picture_format, config.whole)
+    return Prepared(data.dataset, str(config.frames), face, config.picture_format, config.whole), extraction
 
 
 def _workers(wanted: int | None) -> int:
@@ -93,10 +100,31 @@ def _workers(wanted: int | None) -> int:
     return wanted or os.cpu_count() or 1
 
 
+def _with_sources(rows: pd.DataFrame, extraction: Extraction) -> pd.DataFrame:
+    """The rows, with a `source_clip` where two crops may come of one picture, so that no protocol parts them.
+
+    Raises:
+        UserError: where nothing can be kept whole.
+    """
+    if extraction.whole == "never":
+        return rows
+    setting, paths = f"whole={extraction.whole}", rows["path"]
+    if (rows["medium"] == "video").any():
+        first = paths[rows["medium"] == "video"].iloc[0]
+        raise UserError(
+            f"{setting} is for pictures, and {first} is a video: leave it out, or give a folder of pictures."
+        )
+    taken = paths[paths.isin(paths + f".{extraction.picture_format}")]
+    if len(taken):
+        raise UserError(f"{setting}: {taken.iloc[0]} is called like the crop of another picture: rename it.")
+    known = rows.reindex(columns=["source_clip"]).astype("string")["source_clip"]
+    return rows.assign(source_clip=known.fillna(rows["dataset"] + "/" + paths))
+
+
 def _job(raw: Path, row: dict[Any, Any]) -> Job:
     mask = row.get("mask")
     size = (raw / row["path"]).stat().st_size
-    return Job(row["path"], row["medium"], None if pd.isna(mask) else str(mask), size)
+    return Job(row["path"], row["medium"], None if pd.isna(mask) else str(mask), size, bool(row.get("cropped", False)))
 
 
 def _report_missing(expectations: list[Expectation]) -> None:
@@ -166,10 +194,16 @@ def _row(row: dict[Any, Any], crop: dict[str, Any]) -> dict[str, Any]:
     return {**known, "mask": None, **crop}
 
 
+def _without(record: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
+    """Frames of a file that gave nothing, with the reason; a picture's frame is None."""
+    kept = {crop["frame"] for crop in record["crops"]}
+    yield from ((frame, reason) for frame, reason in record["lost"] if frame not in kept)
+
+
 def _missed(rows: pd.DataFrame, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Rows of what was looked at and shows no face, or none of the face that the video is about."""
     for row, record in zip(rows.to_dict("records"), records, strict=True):
-        for frame, reason in record["lost"]:
+        for frame, reason in _without(record):
             if reason in (NO_FACE, OTHER_FACE):
                 path = row["path"] if frame is None else f"{row['path']}/{frame:06d}"
                 yield _row(row, {"path": path, "frame": frame})
@@ -179,7 +213,7 @@ def _quarantined(records: list[dict[str, Any]], strange: dict[str, str]) -> Iter
     for record in records:
         if record["error"] is not None:
             yield record["path"], "", record["error"]
-        for frame, reason in record["lost"]:
+        for frame, reason in _without(record):
             yield record["path"], "" if frame is None else frame, reason
     for path, reason in sorted(strange.items()):
         yield path, "", reason

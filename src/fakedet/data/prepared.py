@@ -39,12 +39,14 @@ class Prepared:
         frames: which frames of each video, as given.
         face: how faces were cut out; None where pictures were kept as they are.
         picture_format: of crops and frames; whole pictures keep their file.
+        whole: whether pictures are kept whole too: `never`, `without_face` or `always`.
     """
 
     dataset: str
     frames: str
     face: FaceSpec | None
     picture_format: str
+    whole: str = "never"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives the same back."""
@@ -63,6 +65,7 @@ class Prepared:
             values["frames"],
             None if face is None else FaceSpec.from_json(face),
             values["picture_format"],
+            values.get("whole", "never"),
         )
 
     @classmethod

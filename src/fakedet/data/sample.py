@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ from torch.utils.data import Dataset
 
 from fakedet.data import manifest
 from fakedet.data.datamodule import DataModule
+from fakedet.data.forged import Picture, PseudoForger
 from fakedet.data.images import Augment, Item, to_tensor
 from fakedet.data.manifest import FAKE, REAL
 from fakedet.data.photographs import Photograph, photographs, random_crop
@@ -35,36 +36,7 @@ from fakedet.detector.image import decode
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 
-Picture = NDArray[np.uint8]
 VERSION = 1  # raise it when the making of the images changes
-
-
-class Forged(Protocol):
-    """A forged crop and where it was forged."""
-
-    @property
-    def image(self) -> Picture:
-        """RGB uint8, as large as the crop."""
-
-    @property
-    def mask(self) -> Picture:
-        """(height, width) uint8, 255 where forged."""
-
-    @property
-    def method(self) -> str:
-        """Name of the forgery."""
-
-
-class PseudoForger(Protocol):
-    """What makes the fakes; `fakedet.augment.Forger` is one."""
-
-    methods: tuple[str, ...]
-
-    def forge(self, image: Picture, donor: Picture, rng: np.random.Generator) -> Forged:
-        """Forge a crop, perhaps with a part of another."""
-
-    def encode(self, image: Picture, rng: np.random.Generator) -> bytes:
-        """The JPEG step that both classes go through."""
 
 
 class Sample(DataModule):

@@ -1,6 +1,7 @@
 """Which image comes when: balanced, seeded for each draw, the same whatever the number of workers."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
+
+from fakedet.errors import UserError, did_you_mean
 
 Numbers = NDArray[np.int64]
 PARTS = 10**6  # what weights are rounded to: whole numbers make shares exact
@@ -129,3 +132,28 @@ class RankSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.rows)
+
+
+def checked_weights(weights: Any, names: Collection[str], called: str, balance: Collection[str]) -> dict[str, float]:
+    """The weights of data sets, as they were given.
+
+    Args:
+        weights: data set -> how often it is drawn beside others; None is no weight.
+        names: of the data sets that there are.
+        called: what `names` are, for a sentence.
+        balance: the levels that training is balanced by.
+
+    Raises:
+        UserError: for a name that there is not, a weight that is no number above 0, or weights that nothing reads.
+    """
+    if weights is not None and not isinstance(weights, Mapping):
+        raise UserError(f"data.weights={weights} names no set: write data.weights={{name: value, …}}.")
+    for name, weight in (weights or {}).items():
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise UserError(f"data.weights: {name}{hint} is not one of {called} ({', '.join(names)}).")
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < math.inf:
+            raise UserError(f"data.weights.{name}={weight} is not a number above 0.")
+    if weights and "dataset" not in balance:
+        raise UserError("data.weights is read where data.balance names dataset: add it there.")
+    return dict(weights or {})

@@ -81,7 +81,7 @@ def shortcut_check(
     Returns:
         Plain JSON: before and after (the AUC: value, low, high), drop, low and high (before less after, and
         its interval; None where there is none), finding (whether the drop is beyond chance, 0.01 at least,
-        and seen in ten groups at least), images, groups, side and quality (what all were brought to), sizes
+        and seen in `FEW_GROUPS` groups at least), images, groups, side and quality (what all were brought to), sizes
         and qualities (class -> low, median, high: tenth, half and nine tenths of the files), bootstrap
         (interval, resamples) and says: a sentence.
 

@@ -57,6 +57,9 @@ def export(config: ExportConfig) -> None:
             smaller = _quantised(model, card, images)
             _check_int8(smaller, card, session, draft, images, config.threads, console)
         draft.replace(output)
+    if config.bare is not None:
+        checkpoint.write_bare(file, Path(config.bare))
+        console.print(f"{config.bare}: to fine-tune from", soft_wrap=True, highlight=False)
     maps = "with class-activation maps" if session.has_maps else "without maps: the network does not end in one layer"
     console.print(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB, {card.precision}, {maps}", soft_wrap=True, highlight=False

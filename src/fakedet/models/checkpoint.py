@@ -79,6 +79,27 @@ def write_decision(file: Path, decision: Decision) -> None:
     """
     checkpoint = read(file)
     checkpoint[_KEY]["decision"] = decision.to_json()
+    _save(checkpoint, file)
+
+
+def write_bare(file: Path, target: Path) -> None:
+    """Write a checkpoint to hand on: weights and card, without the training's state and without its folders.
+
+    It is fine-tuned from (`model.weights=`), evaluated and exported like any other, and a quarter of the size; equal
+    weights and cards give equal bytes.
+
+    Raises:
+        UserError: when `file` is not a checkpoint of ours, or `target` cannot be written.
+    """
+    checkpoint = read(file)
+    card = {**checkpoint[_KEY], "data": {**checkpoint[_KEY]["data"], "root": "."}}
+    weights = {key: value.clone() for key, value in checkpoint["state_dict"].items() if key.startswith(_PREFIX)}
+    kept = {"state_dict": weights, _KEY: card}
+    # What Lightning asks of a checkpoint that it reads.
+    _save({"pytorch-lightning_version": checkpoint["pytorch-lightning_version"], **kept}, target)
+
+
+def _save(checkpoint: dict[str, Any], file: Path) -> None:
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with partial.open("wb") as stream:  # given a path, torch would write its name into the file

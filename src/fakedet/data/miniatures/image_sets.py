@@ -53,7 +53,7 @@ def df40(root: Path, seed: int = 0, frames: int = 12) -> None:
         for method, forgery in _DF40.items():
             fake, _ = forge(clip, target, source, forgery, seed)
             for number in np.linspace(0, frames - 1, 4, dtype=int):
-                crop = _crop(fake[number], clip, number)
+                crop = face_crop(fake[number], clip, number)
                 write_picture(root / method / domain / "frames" / video / f"{number:03d}.png", crop)
 
 
@@ -141,7 +141,7 @@ def generated(image: Picture, rng: np.random.Generator) -> Picture:
     return np.asarray((large * 1.1 + rng.uniform(-20, 20, 3)).clip(0, 255), np.uint8)
 
 
-def _crop(frame: Picture, clip: Clip, number: int, side: int = 256) -> Picture:
+def face_crop(frame: Picture, clip: Clip, number: int, side: int = 256) -> Picture:
     """The face with its margin, enlarged: a square of 117 pixels, 1.3 times the height of a face."""
     x, y = clip.moves[number] @ (64, 84, 1)
     left, top = (round(min(max(at - 58, 0), most - 117)) for at, most in ((x, WIDTH), (y, HEIGHT)))

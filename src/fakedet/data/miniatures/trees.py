@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fakedet.data.miniatures import image_sets, video_sets
+from fakedet.data.miniatures import image_sets, shipped_set, video_sets
 from fakedet.data.miniatures.files import write_bytes
 from fakedet.detector.image import SUFFIXES
 from fakedet.errors import UserError, did_you_mean
@@ -21,6 +21,7 @@ _TREES: dict[str, Callable[..., None]] = {
     "cnndetection": image_sets.cnndetection,
     "community_forensics": image_sets.community_forensics,
     "folder": image_sets.folder,
+    "shipped": shipped_set.shipped,
 }
 NAMES = tuple(_TREES)
 
