@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The service alone: no torch, no compiler, no shell script. Build: docker build -t fakedet .
-# Run:   docker run --read-only --cap-drop ALL -p 8000:8000 -v "$PWD/detector.onnx:/detector.onnx:ro" \
-#            -e FAKEDET_MODEL=/detector.onnx fakedet
+# Run:   docker run --read-only --cap-drop ALL -p 8000:8000 fakedet
+# With another detector: -v "$PWD/detector.onnx:/detector.onnx:ro" -e FAKEDET_MODEL=/detector.onnx
 ARG PYTHON=3.13.9
 
 FROM python:${PYTHON}-slim-trixie AS build

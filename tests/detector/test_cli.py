@@ -131,8 +131,6 @@ def test_help_and_version_answer_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (["predict", "photos"], 1, "No detector is named: give --model detector.onnx, or set FAKEDET_MODEL"),
-        (["model"], 1, "No detector is named"),
         (["predict", "photos", "--model", "gone.onnx"], 1, "There is no file gone.onnx"),
         (["predict", "photos", "--model", "photos/real/g00_0.jpg"], 1, "is no ONNX file"),
         (["predict", "--model", "MODEL"], 1, "Nothing is given to judge"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from runs import ROOT, metrics, train_here, train_overrides
 
 from fakedet.detector.image import decode
+from fakedet.detector.shipped import OWN
 from fakedet.evaluation.summary import cell
 
 FOLDER = ROOT / "notebooks"
@@ -156,13 +157,13 @@ def test_a_picture_is_explained_and_its_map_put_to_the_test(trained: Path, detec
 
 def test_a_picture_of_ones_own_is_explained(trained: Path, images: Path) -> None:
     picture = images / "images" / "g00_0_1.jpg"
-    values = {"RUN": "outputs/train/second", "PICTURE": picture, "FILE": "none.onnx", "MAPS": 4}
+    values = {"RUN": "outputs/train/second", "PICTURE": picture, "MAPS": 4}
     text, pictures = execute("03_explain", trained, **values)
     assert f"{picture.name}; scored; " in text
-    assert "There is no none.onnx" in text
+    assert f"{OWN.name}; " in text  # the shipped file, where no other is named
     assert "Nobody knows where this picture was forged" in text
-    # As above, without the mask and the shipped file.
-    assert len(pictures) == 7
+    # As above, without the mask.
+    assert len(pictures) == 8
 
 
 def test_two_runs_are_compared_on_the_same_images(trained: Path) -> None:

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", metavar="FILE", help=f"the detector's .onnx file; default: ${VARIABLE}")
+    model.add_argument("--model", metavar="FILE", help=f"the detector's .onnx file; default: ${VARIABLE}, or our own")
     model.add_argument("--engine", default="onnxruntime", help="what runs it: onnxruntime (default) or openvino")
     model.add_argument(
         "--finder-file", metavar="FILE", help="the face finder's network, for one that brings none (yunet)"
@@ -134,17 +134,8 @@ def _about(options: argparse.Namespace) -> None:
 
 
 def model_file(given: str | None) -> Path:
-    """The detector that is asked for, the environment's, or the one that comes along.
-
-    Raises:
-        UserError: when there is none of these.
-    """
-    name = given or os.environ.get(VARIABLE)
-    if name:
-        return Path(name)
-    if OWN.is_file():
-        return OWN
-    raise UserError(f"No detector is named: give --model detector.onnx, or set {VARIABLE} to the file.")
+    """The detector that is asked for, the environment's, or the one that comes along."""
+    return Path(given or os.environ.get(VARIABLE) or OWN)
 
 
 def _version() -> str:

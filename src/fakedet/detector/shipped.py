@@ -14,7 +14,7 @@ from typing import Any
 from fakedet.detector.card import LABELS, DetectorCard
 from fakedet.errors import UserError
 
-OWN = Path(__file__).with_name("weights") / "detector.onnx"  # the one that comes with the package, where it does
+OWN = Path(__file__).with_name("weights") / "detector.onnx"  # the one that comes with the package
 KEY = "fakedet"  # of the metadata that holds the card
 MAX_BYTES = (2 << 30) - 1  # of a file; Protocol Buffers end there
 MAX_CARD = 64 << 20  # bytes of its text

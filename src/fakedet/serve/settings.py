@@ -68,16 +68,8 @@ class Settings(BaseSettings):
         return self.threads or cores()
 
     def model_file(self) -> Path:
-        """The detector's file.
-
-        Raises:
-            UserError: when none is named and none ships with the package.
-        """
-        if self.model is not None:
-            return self.model
-        if not OWN.is_file():
-            raise UserError("No detector is named: set FAKEDET_MODEL to an .onnx file that `src/export.py` wrote.")
-        return OWN
+        """The detector's file: the one that is named, or the one that comes along."""
+        return self.model or OWN
 
 
 def read_settings() -> Settings:
