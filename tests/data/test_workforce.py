@@ -1,10 +1,14 @@
 """Jobs in processes that die: one death costs nothing, a file that always kills costs itself."""
 
+import itertools
 import multiprocessing
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +88,23 @@ def test_without_a_terminal_lines_tell_the_progress(
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("2 of 2 files, ")
     assert lines[-1].endswith("a minute, 0 minutes left")
+
+
+def test_a_pool_that_breaks_between_two_jobs_loses_none(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, calls = ProcessPoolExecutor.submit, itertools.count()
+
+    def break_at_the_third(pool: ProcessPoolExecutor, *arguments: Any) -> Any:
+        if next(calls) == 2:
+            for child in multiprocessing.active_children():
+                child.kill()
+            while not pool._broken:
+                time.sleep(0.01)
+        return submit(pool, *arguments)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", break_at_the_third)
+    jobs = _jobs(raw, 4)
+    records = list(work_off(jobs, _extraction(raw, tmp_path), 2))
+    assert sorted(record["path"] for record in records) == sorted(job.path for job in jobs)
+    assert [record["error"] for record in records] == [None] * 4

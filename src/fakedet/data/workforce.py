@@ -55,8 +55,13 @@ def _one_pool(jobs: Iterable[Job], extraction: Extraction, workers: int, crashed
     try:
         while True:
             for job in itertools.islice(jobs, workers * _AHEAD - len(under_way)):
-                under_way[pool.submit(extract, job)] = job
+                try:
+                    under_way[pool.submit(extract, job)] = job
+                except BrokenProcessPool:
+                    crashed.append(job)  # taken from the jobs, and not under way yet
+                    raise
             if not under_way:
+                pool.shutdown()  # a process that ends before its workers may wait for them for ever
                 return
             for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                 record = future.result()
