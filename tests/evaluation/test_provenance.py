@@ -40,7 +40,8 @@ def _data(root: Path, crops: FaceSpec | None, dropped: dict[str, int]) -> Any:
 def test_doubts_are_crops_coverage_and_what_was_left_out(tmp_path: Path) -> None:
     assert doubts(FACE, _data(tmp_path, FACE, {})) == []
     rows = pd.DataFrame({"label": [0, 1], "method": ["real", "swap"]})
-    records: list[dict[str, Any]] = [{"error": None, "frames": 100, "crops": [{}] * n} for n in (100, 90)]
+    crops = [[{"frame": frame} for frame in range(count)] for count in (100, 90)]
+    records: list[dict[str, Any]] = [{"error": None, "frames": 100, "crops": kept, "lost": []} for kept in crops]
     coverage.write(tmp_path, "Celeb-DF", coverage.count(rows, records), Prepared("celebdf", "32", FACE, "png"))
     found = doubts(None, _data(tmp_path, FACE, {"fakes between splits": 7}))
     assert [line.split()[0] for line in found] == ["CROPS:", "Faces", "Left"]
