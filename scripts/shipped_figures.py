@@ -18,16 +18,16 @@ from fakedet.errors import UserError
 from fakedet.evaluation import predictions
 from fakedet.evaluation.summary import cell, plain_metrics, scored
 
-_GENERAL = ("photographs", "stable_diffusion_v1", "photoreal")  # whose reals are pictures of anything
+GENERAL = ("photographs", "stable_diffusion_v1", "photoreal")  # whose reals are pictures of anything
 # Name -> data sets of the fakes, data sets of the reals.
 PARTS = {
     "face swaps (DFDC crops)": (("dfdc_faces",), ("dfdc_faces",)),
     "faces by StyleGAN 1 and 2": (("stylegan1", "hard_fake_vs_real"), ("stylegan1", "hard_fake_vs_real")),
     "– StyleGAN 1": (("stylegan1",), ("stylegan1",)),
     "– StyleGAN 2": (("hard_fake_vs_real",), ("hard_fake_vs_real",)),
-    "pictures by generators and of prompts left out": (("many_models", "models_2022"), _GENERAL),
-    "– forty current models": (("many_models",), _GENERAL),
-    "– models of 2022": (("models_2022",), _GENERAL),
+    "pictures by generators and of prompts left out": (("many_models", "models_2022"), GENERAL),
+    "– forty current models": (("many_models",), GENERAL),
+    "– models of 2022": (("models_2022",), GENERAL),
     "Stable Diffusion v1 (art against photographs)": (("stable_diffusion_v1",), ("stable_diffusion_v1",)),
     "photo-like pictures": (("photoreal",), ("photoreal",)),
 }

@@ -1,0 +1,101 @@
+"""The model card's tables, from runs with made-up scores."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from evaluated import some_rows, write_run
+from sklearn.metrics import roc_auc_score
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+SETS = (
+    "dfdc_faces",
+    "hard_fake_vs_real",
+    "many_models",
+    "photographs",
+    "photoreal",
+    "stable_diffusion_v1",
+    "stylegan1",
+)
+ONE_CLASS = {"many_models": 1, "photographs": 0}
+
+
+def _rows() -> pd.DataFrame:
+    parts = []
+    for number, name in enumerate(SETS):
+        rows = some_rows(name, 0.4 + 0.2 * number, seed=number)
+        parts.append(rows[rows["label"] == ONE_CLASS[name]] if name in ONE_CLASS else rows)
+    tested = pd.concat(parts, ignore_index=True)
+    validated = tested.assign(path="val/" + tested["path"], split="val", logit=0.0, score=0.5)
+    return pd.concat([tested, validated], ignore_index=True)
+
+
+def _run(folder: Path, *unseen: str) -> Path:
+    return write_run(folder, "shipped", [name for name in SETS if name not in unseen], _rows())
+
+
+def _script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _auc(fakes: str, reals: tuple[str, ...]) -> float:
+    rows = _rows()
+    fake = (rows["dataset"] == fakes) & (rows["label"] == 1)
+    part = rows[(rows["split"] == "test") & (fake | rows["dataset"].isin(reals) & (rows["label"] == 0))]
+    return float(roc_auc_score(part["label"], part["logit"]))
+
+
+def _cells(text: str) -> dict[str, list[str]]:
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+    return {line[0]: line[1:] for line in lines}
+
+
+GENERAL = ("photographs", "photoreal", "stable_diffusion_v1")
+
+
+def test_every_part_is_scored_against_its_reals(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    found = _cells(_script("shipped_figures.py", run).stdout)
+    assert found["all of them"][:2] == ["480", "480"]
+    assert found["– StyleGAN 1"][:2] == ["80", "80"]
+    assert float(found["– StyleGAN 1"][2].split()[0]) == pytest.approx(_auc("stylegan1", ("stylegan1",)), abs=6e-4)
+    assert found["– forty current models"][:2] == ["240", "80"]
+    assert float(found["– forty current models"][2].split()[0]) == pytest.approx(_auc("many_models", GENERAL), abs=6e-4)
+    assert "– models of 2022" not in found  # this run has none
+    assert all(re.fullmatch(r"0\.\d{3} \[0\.\d{3}, \d\.\d{3}\]", cells[2]) for cells in found.values())
+    blind = _cells(_script("shipped_figures.py", run, "--split", "val").stdout)
+    assert {cells[2].split()[0] for cells in blind.values()} == {"0.500"}
+
+
+def test_what_was_left_out_is_scored_by_itself(tmp_path: Path) -> None:
+    runs = [_run(tmp_path / "a", "stylegan1"), _run(tmp_path / "b", "many_models", "dfdc_faces")]
+    found = _cells(_script("shipped_left_out.py", *runs).stdout)
+    wanted = {
+        "stylegan1": _auc("stylegan1", ("stylegan1",)),
+        "dfdc_faces": _auc("dfdc_faces", ("dfdc_faces",)),
+        "many_models": _auc("many_models", GENERAL),
+    }
+    assert list(found) == [*wanted, "mean of 3"]
+    for source, auc in wanted.items():
+        assert float(found[source][2].split()[0]) == pytest.approx(auc, abs=6e-4)
+    assert found["many_models"][:2] == ["240", "80"]
+    assert float(found["mean of 3"][2]) == pytest.approx(sum(wanted.values()) / 3, abs=6e-4)
+
+
+def test_runs_that_cannot_be_tabulated_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    for script, arguments, sentence in (
+        ("shipped_left_out.py", [run], "was trained on all that it was tested on"),
+        ("shipped_left_out.py", [tmp_path / "empty"], "There are no predictions"),
+        ("shipped_figures.py", [tmp_path / "empty"], "There are no predictions"),
+    ):
+        ended = _script(script, *arguments)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("error: ")
+        assert sentence in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
