@@ -136,3 +136,31 @@ def test_without_network_and_cache_the_script_is_named(tmp_path: Path, monkeypat
             build("resnet50", weights="imagenet")
     assert socket.getdefaulttimeout() is None
     assert not list(tmp_path.rglob("*.p*"))
+
+
+def _saved(folder: Path, name: str, fill: float, counted: int) -> str:
+    state = build("mobilenetv2").state_dict()
+    filled = {
+        key: torch.full_like(value, fill if value.is_floating_point() else counted) for key, value in state.items()
+    }
+    return str(save({"state_dict": filled}, folder / name))
+
+
+def test_several_files_give_the_mean_of_their_weights(tmp_path: Path) -> None:
+    one, four = _saved(tmp_path, "one.ckpt", 1.0, 10), _saved(tmp_path, "four.ckpt", 4.0, 20)
+    for files, mean, counted in (([one, four], 2.5, 10), ([four, one, four], 3.0, 20), ([one], 1.0, 10)):
+        for key, value in build("mobilenetv2", weights=files).state_dict().items():
+            assert torch.equal(value, torch.full_like(value, mean if value.is_floating_point() else counted)), key
+
+
+def test_files_without_a_mean_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    one = _saved(tmp_path, "one.ckpt", 1.0, 10)
+    other = str(save(mobilenet_v2().state_dict(), tmp_path / "other.pth"))
+    for files, sentence in (
+        ([one, other], r"other\.pth and .*one\.ckpt are not of the same network"),
+        ([], "names no file; write weights=null"),
+        ([one, str(tmp_path / "absent.ckpt")], r"absent\.ckpt is neither imagenet, null nor a file"),
+    ):
+        with pytest.raises(UserError, match=sentence) as refused:
+            build("mobilenetv2", weights=files)
+        assert "\n" not in str(refused.value)

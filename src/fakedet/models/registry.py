@@ -13,7 +13,7 @@ from torch import nn
 import fakedet.models
 from fakedet.errors import UserError, did_you_mean
 from fakedet.instantiation import buildable
-from fakedet.models.pretrained import Pretrained, adopt, read_weights
+from fakedet.models.pretrained import Pretrained, adopt, mean_weights, read_weights
 
 Factory = Callable[..., "Network"]
 _FACTORIES: dict[str, Factory] = {}
@@ -28,13 +28,13 @@ class Network(nn.Module):
     Attributes:
         name: registry key, set by `build`.
         options: plain values; `build(name, **options)` gives the same architecture.
-        weights: what `build` loaded: `imagenet`, a path or None.
+        weights: what `build` loaded: `imagenet`, a path, paths or None.
         pretrained: the published weights of this architecture, or None where there are none.
     """
 
     name: str = ""
     options: dict[str, Any]
-    weights: str | None = None
+    weights: str | Sequence[str] | None = None
 
     def __init__(
         self,
@@ -115,13 +115,13 @@ def names() -> list[str]:
 
 
 @buildable
-def build(name: str, *, weights: str | None = None, **options: Any) -> Network:
+def build(name: str, *, weights: str | Sequence[str] | None = None, **options: Any) -> Network:
     """Build a network by its name.
 
     Args:
         name: one of `names()`.
-        weights: `imagenet` for the published weights, the path of a state dict or checkpoint, or None
-            for random ones (needs no network and no cache).
+        weights: `imagenet` for the published weights, the path of a state dict or checkpoint, several paths for
+            the mean of their weights, or None for random ones (needs no network and no cache).
         options: what the architecture offers, such as `dropout`.
 
     Returns:
@@ -138,8 +138,12 @@ def build(name: str, *, weights: str | None = None, **options: Any) -> Network:
         if network.pretrained is None:
             raise UserError(f"Nobody published weights for {name} {network.options}; take weights=null.")
         adopt(network, network.pretrained.load(), f"the published weights of {network.pretrained.name}")
-    elif weights is not None:
+    elif isinstance(weights, str):
         adopt(network, read_weights(Path(weights)), weights)
+    elif weights is not None:
+        if not weights:
+            raise UserError("weights=[] names no file; write weights=null for random weights.")
+        adopt(network, mean_weights([Path(path) for path in weights]), f"the mean of {len(weights)} files")
     network.weights = weights
     return network
 
