@@ -25,7 +25,7 @@ def left_out(run: Path) -> pd.DataFrame:
     """The test rows of the sources with fakes that a run was not trained on, one `source` each.
 
     Raises:
-        UserError: when it holds no predictions, or saw all sources that it was tested on.
+        UserError: when it holds no predictions, saw all sources that it was tested on, or no reals beside one.
     """
     rows, about = predictions.read(run)
     test = scored(rows[rows["split"] == "test"])
@@ -37,6 +37,8 @@ def left_out(run: Path) -> pd.DataFrame:
     for source in unseen:
         own = test["dataset"] == source
         reals = own if (own & ~is_fake).any() else test["dataset"].isin(GENERAL)
+        if not (reals & ~is_fake).any():
+            raise UserError(f"{run} was tested on no reals for {source}: it needs {', '.join(GENERAL)}.")
         parts.append(test[own & is_fake | reals & ~is_fake].assign(source=source))
     return pd.concat(parts, ignore_index=True)
 
@@ -48,7 +50,9 @@ def table(runs: list[Path]) -> list[str]:
     for run in runs:
         for source, part in left_out(run).groupby("source"):
             metrics, _ = plain_metrics(part, threshold=0.5, resamples=1000, seed=0)
-            means.append(metrics["auc"]["value"])
+            value = metrics["auc"]["value"]
+            assert value is not None  # both classes are there
+            means.append(value)
             fake = int((part["label"] == FAKE).sum())
             lines.append(f"| {source} | {len(part) - fake} | {fake} | {cell(metrics['auc'])} |")
     return [*lines, f"| mean of {len(means)} | | | {np.mean(means):.3f} |"]

@@ -89,8 +89,12 @@ def test_what_was_left_out_is_scored_by_itself(tmp_path: Path) -> None:
 def test_runs_that_cannot_be_tabulated_are_refused_in_one_sentence(tmp_path: Path) -> None:
     run = _run(tmp_path / "run")
     (tmp_path / "empty").mkdir()
+    fakes = _rows()
+    fakes = fakes[fakes["dataset"] == "many_models"]
+    alone = write_run(tmp_path / "alone", "shipped", ["stylegan1"], fakes)
     for script, arguments, sentence in (
         ("shipped_left_out.py", [run], "was trained on all that it was tested on"),
+        ("shipped_left_out.py", [alone], "no reals for many_models"),
         ("shipped_left_out.py", [tmp_path / "empty"], "There are no predictions"),
         ("shipped_figures.py", [tmp_path / "empty"], "There are no predictions"),
     ):
