@@ -6,9 +6,9 @@
 Without a model, a MobileNetV2 with random weights is exported first, and judges a megapixel with face search, and a
 smaller picture whole. Service and pipeline judge the same picture with as many threads, one of the network's each,
 in turns; their ratio is of the rounds' medians. Beside it stands a program that asks a detector for one picture
-after the other. The processor's time for a picture is disturbed less by other programs on the machine. Clients share
-the cores, keep their connection and ask again as soon as they are answered. `--size` installs the base package into a
-fresh environment and weighs it. Nothing else should run on the machine.
+after the other. The processor's time for a picture is disturbed less by other programs on the machine. Clients keep
+their connection and ask again as soon as they are answered. `--size` installs the base package into a fresh
+environment and weighs it. Nothing else should run on the machine.
 """
 
 import argparse
@@ -28,7 +28,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import uvloop
 from benching import Bench
 from numpy.typing import NDArray
 
@@ -170,7 +169,7 @@ def compare(bench: Bench, title: str, model: Path, data: bytes, options: argpars
 
         bare(1)
         single(1)
-        uvloop.run(load(port, request, threads, 1))
+        asyncio.run(load(port, request, threads, 1))
         columns, ratios = [], []
         for clients in options.clients:
             ours, theirs, singly, times, health = [], [], [], [], []
@@ -178,7 +177,7 @@ def compare(bench: Bench, title: str, model: Path, data: bytes, options: argpars
                 theirs.append(bare(options.seconds))
                 singly.append(single(options.seconds))
                 before = processor_time(process)
-                rate, found, asked = uvloop.run(load(port, request, clients, options.seconds))
+                rate, found, asked = asyncio.run(load(port, request, clients, options.seconds))
                 ours.append((rate, (processor_time(process) - before) / len(found)))
                 times += found
                 health += asked
