@@ -190,6 +190,17 @@ def test_what_cannot_be_built_says_why(config: Any, message: str) -> None:
         instantiate(config if config is None or "transforms" not in config else {**config, "_recursive_": False})
 
 
+def test_the_causes_of_what_cannot_be_built_come_to_an_end() -> None:
+    with pytest.raises(UserError, match=r"weights=\[\] names no file") as caught:
+        instantiate({"_target_": "fakedet.models.build", "name": "mobilenetv2", "weights": []})
+    seen: list[BaseException] = []
+    cause: BaseException | None = caught.value
+    while cause is not None:
+        assert cause not in seen
+        seen.append(cause)
+        cause = cause.__cause__
+
+
 def test_a_missing_value_is_named() -> None:
     config = OmegaConf.create({"data": {"_target_": "fakedet.data.benchmarks.folder.Folder", "root": "???"}})
     with pytest.raises(MissingMandatoryValue) as caught:

@@ -66,6 +66,11 @@ def test_every_part_is_scored_against_its_reals(tmp_path: Path) -> None:
     assert found["– forty current models"][:2] == ["240", "80"]
     assert float(found["– forty current models"][2].split()[0]) == pytest.approx(_auc("many_models", GENERAL), abs=6e-4)
     assert "– models of 2022" not in found  # this run has none
+    mean = found.pop("mean of the 5 parts")
+    assert mean[0] == ""
+    whole = [float(cells[2].split()[0]) for name, cells in found.items() if not name.startswith(("–", "all"))]
+    assert len(whole) == 5
+    assert float(mean[2]) == pytest.approx(sum(whole) / 5, abs=1.1e-3)
     assert all(re.fullmatch(r"0\.\d{3} \[0\.\d{3}, \d\.\d{3}\]", cells[2]) for cells in found.values())
     blind = _cells(_script("shipped_figures.py", run, "--split", "val").stdout)
     assert {cells[2].split()[0] for cells in blind.values()} == {"0.500"}

@@ -85,10 +85,8 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
         return f"{error.override} is no override (group=name or group.key=value): {error}"
     cause: BaseException | None = error
-    seen: set[int] = set()  # an error may be its own cause
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
-        seen.add(id(cause))
-        cause = None if id(cause.__cause__) in seen else cause.__cause__
+        cause = cause.__cause__
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} must be given: {cause.full_key}=…"
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:

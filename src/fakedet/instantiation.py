@@ -111,6 +111,6 @@ def instantiate(config: Any, **injected: Any) -> Any:
     except hydra.errors.InstantiationException as error:
         cause = error.__cause__
         if cause is not None and not isinstance(cause, TypeError | ValueError):
-            raise cause from error
+            raise cause from cause.__cause__  # not from `error`, whose cause it is: a chain must end
         reason = " ".join(str(cause or error).split())
         raise UserError(f"{plain['_target_']} cannot be built: {reason}") from error

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from runs import PANEL, metrics, train_config, train_here
+from runs import PANEL, metrics, start, train_config, train_here, train_overrides
 from wandb_file import offline_runs
 
 from fakedet.data.manifest import COLUMNS
@@ -178,6 +178,21 @@ def test_what_the_caller_can_mend_is_one_sentence(override: str, sentence: str, 
     with pytest.raises(UserError, match=sentence) as refused:
         train_here(tmp_path / "run", images, override)
     assert "\n" not in str(refused.value)
+
+
+def test_weights_that_are_none_end_the_command_in_one_sentence(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.ckpt").write_bytes(b"no weights")
+    for weights, sentence in (
+        ("[]", "weights=[] names no file; write weights=null for random weights."),
+        ("[broken.ckpt,absent.ckpt]", "broken.ckpt"),
+        ("[absent.ckpt]", "weights=absent.ckpt is neither imagenet, null nor a file."),
+    ):
+        ended = start("train", *train_overrides(images, f"model.weights={weights}"), folder=tmp_path)
+        said, _ = ended.communicate(timeout=300)
+        assert ended.returncode == 1
+        assert said.splitlines()[-1].startswith("error: ")
+        assert sentence in said.splitlines()[-1]
+        assert "Traceback" not in said
 
 
 def test_training_images_that_stand_in_another_split_are_left_out(
