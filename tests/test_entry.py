@@ -114,6 +114,11 @@ def test_an_output_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     [
         ("train", ["modle=resnet18"], "there is no setting modle (did you mean model?)."),
         ("train", ["resume=nonsense"], "resume=nonsense is not the folder of a run: it has no .hydra/overrides.yaml."),
+        (
+            "train",
+            ["augmentation=null"],
+            "augmentation=null chooses nothing: leave it out, or choose none, robust, standard, strong.",
+        ),
         ("evaluate", ["dta=folder"], "there is no setting dta (did you mean data?)."),
         ("compare", ["runs=[none]"], "runs=none is not a folder."),
         ("compare", [], "runs=outputs/train is not a folder."),
@@ -184,7 +189,7 @@ def test_a_resumed_run_starts_as_it_did(tmp_path: Path, compose: Callable[..., D
     assert config.augmentation.transforms == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["seed=3"], ["resume="], ["resume=run", "resume="]])
+@pytest.mark.parametrize("arguments", [[], ["seed=3"], ["resume="], ["resume=run", "resume="], ["resume=null"]])
 def test_without_resume_nothing_is_changed(arguments: list[str]) -> None:
     assert with_resumed_overrides(arguments) == arguments
 

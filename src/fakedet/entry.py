@@ -23,6 +23,7 @@ from omegaconf.errors import (
 from fakedet.errors import UserError, did_you_mean
 
 FAILURE_FILE = "failure.txt"
+CONF = Path(__file__).parents[2] / "conf"
 
 # Writing fails with these through no fault of the code.
 _DISK_ERRORS = frozenset(
@@ -41,6 +42,7 @@ def command() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing its own text
     try:
         sys.argv[1:] = with_resumed_overrides(sys.argv[1:])
+        check_choices(sys.argv[1:])
         yield
     except Exception as error:
         if RunOutcome.traceback or not is_mendable(error):
@@ -97,6 +99,19 @@ def _explain(error: BaseException) -> str:
     return str(error)
 
 
+def check_choices(arguments: list[str]) -> None:
+    """Hold `group=null`, which Hydra answers with a traceback.
+
+    Raises:
+        UserError: with what can be chosen.
+    """
+    for argument in arguments:
+        group, _, choice = argument.partition("=")
+        options = sorted(file.stem for file in (CONF / group).glob("*.yaml")) if group else []
+        if choice == "null" and options:
+            raise UserError(f"{argument} chooses nothing: leave it out, or choose {', '.join(options)}.")
+
+
 def with_resumed_overrides(arguments: list[str]) -> list[str]:
     """The command line of a run that goes on: what it was started with, then what was said now.
 
@@ -104,7 +119,7 @@ def with_resumed_overrides(arguments: list[str]) -> list[str]:
         UserError: when `resume=` names no folder of a run.
     """
     chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
-    if not chosen or not chosen[-1]:
+    if not chosen or chosen[-1] in ("", "null"):
         return arguments
     folder = Path(chosen[-1])
     recorded = folder / ".hydra" / "overrides.yaml"
