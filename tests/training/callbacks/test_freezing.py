@@ -82,12 +82,27 @@ def test_the_whole_backbone_is_frozen_and_thaws_from_the_top(
         assert moved == [*[False] * (stages - epoch), *[True] * (epoch + 1)]
 
 
+def test_stages_are_frozen_once_they_have_learned(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs = _train(
+        monkeypatch, images, tmp_path,
+        "callbacks.freezing.stages=2", "callbacks.freezing.from_epoch=1", "trainer.max_epochs=3",
+    )  # fmt: skip
+    assert all(epochs[0])
+    for moved in epochs[1:]:
+        assert moved == [False, False, *[True] * (len(moved) - 2)]
+
+
 def test_how_many_are_frozen_when() -> None:
     freezing = LayerwiseFreezing(stages=3, thaw_every=2)
     assert [freezing.count(epoch, 5) for epoch in range(8)] == [3, 3, 2, 2, 1, 1, 0, 0]
     assert LayerwiseFreezing(stages=-1).count(9, 5) == 5
+    late = LayerwiseFreezing(stages=2, thaw_every=2, from_epoch=3)
+    assert [late.count(epoch, 5) for epoch in range(8)] == [0, 0, 0, 2, 2, 1, 1, 0]
     with pytest.raises(UserError, match="stages=6, but the network has 5"):
         LayerwiseFreezing(stages=6).count(0, 5)
-    for wrong in ({"stages": -2}, {"stages": 1, "thaw_every": 0}):
+    wrong: dict[str, int]
+    for wrong in ({"stages": -2}, {"stages": 1, "thaw_every": 0}, {"stages": 1, "from_epoch": -1}):
         with pytest.raises(UserError, match="makes no sense"):
             LayerwiseFreezing(**wrong)
