@@ -146,3 +146,9 @@ def test_what_cannot_be_done_is_said_before_scoring(
     with pytest.raises(UserError, match=sentence):
         evaluate_here(tmp_path / "run", f"ckpt={run}", "data=folder", f"data.root={prepared}", *overrides)
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_training_that_could_not_be_tested_does_not_begin(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"name it with data\.raw="):
+        train_here(tmp_path / "run", prepared, "preprocess.no_face=whole_image")
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -109,6 +109,10 @@ def test_metrics_count_requests_verdicts_and_stages(service: Server, encoded: En
     assert [service.metric(name) for name in names] == [count + 1 for count in before]
     assert service.metric(f'fakedet_verdicts_total{{verdict="{verdict}"}}') >= 1
     assert service.metric("fakedet_ready") == 1
+    for broken in (b"a text", encoded("PNG")[:200]):
+        count = service.metric('fakedet_verdicts_total{verdict="unreadable"}')
+        assert service.post(broken).status_code == 422
+        assert service.metric('fakedet_verdicts_total{verdict="unreadable"}') == count + 1
     service.get("/a/client's/own/words")
     assert "own" not in service.get("/metrics").text
 

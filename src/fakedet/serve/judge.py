@@ -75,9 +75,9 @@ class Judge:
             result = self._detector.predict(task.data, explain=task.explain)
         except ModelError:
             raise Problem("no-verdict", "The detector's file is damaged or does not suit this machine.") from None
-        self._metrics.judged(result)
         if result.status == "unreadable":
             return self._unreadable(task, result.reasons[0], "unreadable-image")
+        self._metrics.judged(result)
         # The detector holds its scores to being numbers; a verdict without one must never leave the house.
         if any(not math.isfinite(finding.probability) for finding in result.findings):
             raise Problem("no-verdict", "The detector gave what is no number.")
@@ -89,6 +89,7 @@ class Judge:
 
     def _unreadable(self, task: Task, reason: str, code: str) -> Answer:
         result = Result(task.name, "unreadable", None, None, None, (), (reason,), None, None, {})
+        self._metrics.judged(result)
         return Answer(result.to_json(), Problem(code, f"The picture {reason}."))
 
 

@@ -19,6 +19,7 @@ from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.evaluation.conclusion import Question, conclude
 from fakedet.evaluation.decision import check_wanted, fit_decision
+from fakedet.evaluation.faces import check_policy
 from fakedet.evaluation.overlap import overlaps, remember, sentence
 from fakedet.evaluation.scoring import require_exact_fp32
 from fakedet.instantiation import instantiate
@@ -96,6 +97,7 @@ def _build_data(config: TrainConfig, run: Path) -> DataModule:
     duplicates = data.leave_out_duplicates()
     if duplicates:
         log.info("%d training images stand byte for byte in validation or test too and are left out", duplicates)
+    check_policy(data.spec.no_face, data)
     data.check_trainable()
     return data
 
