@@ -58,8 +58,9 @@ def table(rows: pd.DataFrame) -> list[str]:
         metrics, _ = plain_metrics(part, threshold=threshold, resamples=1000, seed=0)
         values = " | ".join(cell(metrics[column]) for column in _COLUMNS)
         lines.append(f"| {name} | {len(part) - fake} | {fake} | {values} |")
-        if name in PARTS and not name.startswith("–"):
-            whole.append(metrics["auc"]["value"])
+        auc = metrics["auc"]["value"]
+        if name in PARTS and not name.startswith("–") and auc is not None:
+            whole.append(auc)
     if whole:
         lines.append(f"| mean of the {len(whole)} parts | | | {np.mean(whole):.3f} | | |")
     return lines

@@ -194,3 +194,20 @@ def test_training_images_that_are_tested_on_are_left_out(make_folder: MakeFolder
     assert train[0].relative_to(root).as_posix() not in set(data.rows["path"])
     assert test[0].relative_to(root).as_posix() in set(data.rows["path"])
     assert data.leave_out_duplicates() == 0
+
+
+def test_pictures_beside_videos_are_drawn_as_often_as_these(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path, groups=60, size=8, layout="csv")
+    table = pd.read_csv(root / "labels.csv").assign(split="train")
+    table.loc[table["original"].isin(["o58", "o59"]), "split"] = ["val", "val", "test", "test"]
+    frames = table["original"] < "o30"  # 30 frames of either class, of three videos; as many pictures
+    table["video"] = (table["label"].astype(str) + "/" + table["original"].str[1]).where(frames)
+    table["group"] = table["video"].fillna(table["file"])
+    table.drop(columns="method").to_csv(root / "labels.csv", index=False)
+    data = _data(root, manifest="labels.csv").prepare()
+    levels = data.levels(data.split("train"))
+    assert levels["video"].notna().all()
+    assert levels["video"].nunique() == 6 + 56
+    assert data.split("train")["video"].isna().sum() == 56
+    alone = _data(make_folder(tmp_path / "other", size=8)).prepare()
+    assert alone.levels(alone.split("train"))["video"].isna().all()

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +147,11 @@ def test_too_many_unreadable_images_stop_the_pass(rows: pd.DataFrame, root: Path
     loader = Loader(Images(rows, root, SPEC), quarantine, workers=1, sampler=sampler, batch_size=4)
     with pytest.raises(UserError, match=r"1 of 16 images cannot be read.*cannot be read \(No such file"):
         list(loader)
+
+
+def test_ctrl_c_still_stops_the_program_that_loads(root: Path, rows: pd.DataFrame) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    loader = Loader(Images(rows, root, SPEC), Quarantine(len(rows), 0, None), workers=1, batch_size=4)
+    assert before is not signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(list(loader)) == 4

@@ -43,7 +43,7 @@ def test_the_finished_file_does_not_depend_on_the_order_of_work(tmp_path: Path) 
         journal = Journal(tmp_path / str(number), SETTINGS)
         for path in order:
             journal.add(_record(path))
-        journal.finish(SETTINGS, order)
+        journal.finish(SETTINGS)
         journal.close()
         texts.append((tmp_path / str(number) / JOURNAL).read_text())
     assert texts[0] == texts[1]
@@ -73,3 +73,12 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
         Journal(tmp_path, SETTINGS)
     journal.close()
     Journal(tmp_path, SETTINGS).close()
+
+
+def test_what_is_not_there_this_time_is_not_forgotten(tmp_path: Path) -> None:
+    for path in ("a", "b"):
+        journal = Journal(tmp_path, SETTINGS)
+        journal.add(_record(path))
+        journal.finish(SETTINGS)
+        journal.close()
+    assert set(Journal(tmp_path, SETTINGS).records) == {"a", "b"}

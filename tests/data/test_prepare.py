@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -17,11 +18,13 @@ from omegaconf import DictConfig
 from runs import prepare_here, start
 
 from fakedet.data import coverage, manifest, prepared
+from fakedet.data.extract import Extraction, Job, extract
 from fakedet.data.miniatures import make_tree
 from fakedet.data.miniatures.actors import film, generator
 from fakedet.data.miniatures.files import write_bytes, write_picture
 from fakedet.data.miniatures.forging import forge
 from fakedet.data.miniatures.image_sets import photograph
+from fakedet.data.workforce import CRASH
 from fakedet.detector.face import crop
 from fakedet.detector.finders import open_finder
 from fakedet.detector.follow import follow
@@ -352,3 +355,61 @@ def test_a_wrong_argument_ends_with_a_sentence(tmp_path: Path) -> None:
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 1
     assert output.strip().splitlines()[-1] == "error: data.raw=/nowhere is not a folder."
+
+
+def test_masks_that_came_later_are_cut_too(trees: Trees, tmp_path: Path) -> None:
+    raw, root = shutil.copytree(trees("faceforensics"), tmp_path / "growing"), tmp_path / "prepared"
+    chosen = ("frames=1", "data.methods=[Deepfakes]")
+    masks = [folder for folder in raw.rglob("masks") if folder.is_dir() and "Deepfakes" in str(folder)]
+    assert masks
+    for number, folder in enumerate(masks):
+        folder.rename(tmp_path / f"masks{number}")
+    prepare_here("faceforensics", raw, root, *chosen)
+    assert manifest.read(root / prepared.MANIFEST, manifest.PREPARED)["mask"].isna().all()
+    for number, folder in enumerate(masks):
+        (tmp_path / f"masks{number}").rename(folder)
+    prepare_here("faceforensics", raw, root, *chosen)
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    assert rows["mask"].notna().equals(rows["label"] == 1)
+
+
+def test_what_crashed_once_is_tried_again(trees: Trees, whole: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(whole, tmp_path / "prepared")
+    journal = root / prepared.JOURNAL
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    lines[1] |= {"error": CRASH, "crops": [], "lost": [], "frames": 0, "decoded": 0}
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    prepare_here("celebdf", trees("celebdf"), root)
+    assert _files(root) == _files(whole)
+
+
+def test_pictures_behind_links_are_kept_themselves(trees: Trees, tmp_path: Path) -> None:
+    raw = shutil.copytree(trees("genimage"), tmp_path / "raw")
+    for number, file in enumerate(sorted(raw.rglob("*.*"))):
+        blob = tmp_path / "blobs" / str(number)
+        blob.parent.mkdir(exist_ok=True)
+        file.rename(blob)
+        file.symlink_to(os.path.relpath(blob, file.parent))
+    root = prepare_here("genimage", raw, tmp_path / "prepared")
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    assert len(rows) == 72
+    for path in rows["path"]:
+        assert not (root / path).is_symlink()
+        assert (root / path).read_bytes() == (raw / path.removeprefix("crops/")).read_bytes()
+
+
+def test_a_missing_mask_costs_the_mask_alone(pictures: Path, tmp_path: Path) -> None:
+    raw = shutil.copytree(pictures, tmp_path / "raw")
+    (raw / "masks" / "face.png").unlink()
+    root = prepare_here("folder", raw, tmp_path / "prepared", "faces=true", "data.manifest=labels.csv", "workers=1")
+    rows = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    assert set(rows["label"]) == {0, 1}
+    assert rows["mask"].isna().all()
+    assert _quarantine(root)["fake/face.jpg"].startswith("no mask, because masks/face.png")
+
+
+def test_a_picture_that_cannot_be_read_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    extraction = Extraction(tmp_path, tmp_path / "out", Sampling(), None, None, "png")
+    monkeypatch.setattr("fakedet.data.extract._extraction", extraction, raising=False)
+    record = extract(Job("gone.jpg", "image", None, 1))
+    assert (record["error"], record["crops"]) == ("cannot be read (No such file or directory)", [])

@@ -99,3 +99,17 @@ def test_where_resamples_agree_there_is_no_band() -> None:
 def test_the_same_seed_gives_the_same_band() -> None:
     first, again = _both(20), _both(20)
     np.testing.assert_array_equal(first[0].low, again[0].low)
+
+
+def test_resamples_that_come_one_by_one_give_the_same_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, scores, codes = _data(40)
+    labels[codes > 2] = 0  # fakes in so few groups that many resamples have none
+    labels[codes <= 2] = 1
+    whole = curve_bands(labels, scores, codes)
+    monkeypatch.setattr("fakedet.evaluation.bootstrap._CHUNK", 1)
+    pieces = curve_bands(labels, scores, codes)
+    assert whole is not None
+    assert pieces is not None
+    for one, other in zip(whole, pieces, strict=True):
+        np.testing.assert_allclose(one.low, other.low)
+        np.testing.assert_allclose(one.high, other.high)

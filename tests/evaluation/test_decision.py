@@ -287,3 +287,10 @@ def test_missing_columns_are_named() -> None:
     for column in ("logit", "score", "group", "label", "face_status"):
         with pytest.raises(UserError, match=f"lack the column {column}"):
             fit_decision(_drawn(50, 1.0).drop(columns=column), protocol="")
+
+
+def test_who_abstained_has_no_part_in_it() -> None:
+    table = _clusters(20, 5, 0.5)
+    silent = table.assign(face_status="abstained", logit=np.nan, score=0.5)
+    decision = fit_decision(pd.concat([table, silent.iloc[:30]], ignore_index=True), protocol="by group")
+    assert decision == fit_decision(table, protocol="by group")

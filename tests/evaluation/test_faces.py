@@ -152,3 +152,13 @@ def test_a_training_that_could_not_be_tested_does_not_begin(prepared: Path, tmp_
     with pytest.raises(UserError, match=r"name it with data\.raw="):
         train_here(tmp_path / "run", prepared, "preprocess.no_face=whole_image")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_scores_of_data_with_missed_faces_can_be_used_again(
+    scored: Callable[[str], Path], prepared: Path, tmp_path: Path
+) -> None:
+    again = evaluate_here(
+        tmp_path / "again", f"predictions={scored('exclude')}", "data=folder", f"data.root={prepared}"
+    )  # fmt: skip
+    assert metrics(again)["splits"]["all"]["metrics"] == metrics(scored("exclude"))["splits"]["all"]["metrics"]
+    assert _coverage(again)["no_face"] == 3

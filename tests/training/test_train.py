@@ -207,6 +207,16 @@ def test_training_images_that_stand_in_another_split_are_left_out(
     assert "train: 6 real and 6 fake images" in caplog.text
 
 
+def test_test_images_that_stand_in_validation_are_told_of(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    images = make_folder(tmp_path / "images", groups=10, size=40, layout="splits")
+    tested, validated = (sorted((images / split / "real").iterdir())[0] for split in ("test", "val"))
+    validated.write_bytes(tested.read_bytes())
+    run = train_here(tmp_path / "run", images, "trainer.max_epochs=1")
+    (leak,) = metrics(run)["leaks"]
+    assert "1 of " in leak
+    assert "test images stand byte for byte in the validation split too" in leak
+
+
 def test_what_the_threshold_promises_is_chosen(make_folder: Callable[..., Path], tmp_path: Path) -> None:
     images = make_folder(tmp_path / "images", groups=30, size=40)
     chosen = ("decision.false_positive_rate=0.2", "decision.calibration=none")

@@ -39,6 +39,21 @@ def test_only_validation_metrics_may_be_monitored() -> None:
             check_monitors({"x": hidden})
 
 
+@pytest.mark.parametrize(
+    ("callback", "wanted"),
+    [
+        ({"monitor": "val/loss", "mode": "max"}, "min"),
+        ({"monitor": "val/eer", "mode": "max"}, "min"),
+        ({"monitor": "val/auc", "mode": "min"}, "max"),
+        ({"monitor": "val/auc", "_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}, "max"),
+    ],
+)
+def test_the_worst_epoch_is_never_what_is_kept(callback: dict[str, str], wanted: str) -> None:
+    with pytest.raises(UserError, match=f"would choose the worst: set mode={wanted} beside it"):
+        check_monitors({"checkpoint": callback})
+    check_monitors({"checkpoint": {**callback, "mode": wanted}})
+
+
 def test_what_is_switched_off_is_off(tmp_path: Path) -> None:
     config = train_config(tmp_path, tmp_path, "callbacks.early_stopping=null")
     trainer = build_trainer(config, [])  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """What all published data sets share: a download that is scanned, a prepared folder that is read, a protocol."""
 
+import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -141,11 +142,12 @@ class Benchmark(DataModule):
         for label, kind in ((manifest.REAL, "real"), (manifest.FAKE, "fake")):
             if rows.empty or (self.both_classes and not (rows["label"] == label).any()):
                 raise UserError(f"{raw} holds no {kind} {self.medium} of {self.source.title}: both classes are needed.")
-        rows = rows.assign(dataset=self.dataset)
+        if "dataset" not in rows:
+            rows = rows.assign(dataset=self.dataset)
         if "medium" not in rows:
-            rows["medium"] = self.medium
+            rows = rows.assign(medium=self.medium)
         clips = rows["medium"] == "video"
-        rows.loc[clips, "video"] = f"{self.dataset}/" + rows.loc[clips, "path"]
+        rows.loc[clips, "video"] = rows.loc[clips, "dataset"] + "/" + rows.loc[clips, "path"]
         return Scan(rows, found.strange)
 
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
@@ -160,15 +162,38 @@ class Benchmark(DataModule):
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
-    """Files with one of the suffixes at any depth, sorted; hidden ones are left out."""
+    """Files with one of the suffixes at any depth, sorted; as `walk` finds them."""
     wanted = tuple(suffixes)
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in wanted
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
+    return sorted(file for file in walk(folder) if file.suffix.lower() in wanted)
+
+
+def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Files at any depth, in no order; hidden ones are left out, and links to folders are followed.
+
+    Args:
+        folder: where to look.
+        above: the folders that led here, since links may lead in a circle.
+
+    Raises:
+        UserError: for a folder that cannot be read, and a name that no manifest can hold.
+    """
+    here = os.path.realpath(folder)
+    if here in above or not folder.is_dir():
+        return
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}).") from error
+    for entry in entries:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(entry.path).decode("utf-8", "backslashreplace")
+            raise UserError(f"The name of {shown} is not UTF-8: rename it.") from None
+        if entry.is_dir():
+            yield from walk(Path(entry.path), above | {here})
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
 def check_level(raw: Path, is_level: Callable[[Path], bool], wanted: str) -> None:

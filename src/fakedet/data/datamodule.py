@@ -132,6 +132,7 @@ class DataModule(LightningDataModule):
         # Splits are the download's: they do not depend on what a finder saw.
         both = pd.concat([found, missed], ignore_index=True) if len(missed) else found
         divided = manifest.complete(self.divide(both))
+        manifest.check_videos(divided)
         without = divided["path"].isin(missed["path"])
         self.rows, self.missed = (divided[part].reset_index(drop=True) for part in (~without, without))
         if self.limit is not None:
@@ -200,8 +201,11 @@ class DataModule(LightningDataModule):
         return self._loader(dataset, sampler=sampler, drop_last=whole)
 
     def levels(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The values that training is balanced by, a column for each level."""
-        return rows.reindex(columns=list(self.balance))
+        """The values that training is balanced by, a column for each level; beside videos a picture is its own."""
+        levels = rows.reindex(columns=list(self.balance))
+        if "video" in levels and levels["video"].notna().any():
+            levels["video"] = levels["video"].fillna("\0" + rows["path"])  # no file has such a name
+        return levels
 
     def val_dataloader(self) -> Loader:
         """Every validation image once, in the manifest's order."""

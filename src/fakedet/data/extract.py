@@ -29,6 +29,7 @@ from fakedet.errors import UserError
 Picture = NDArray[np.uint8]
 CROPS, MASKS = "crops", "masks"
 NO_FACE, OTHER_FACE = "no face found", "the main face is not in it"
+NO_MASK = "no mask, because"
 FORMATS = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}  # above 100: lossless
 WHOLE = ("never", "without_face", "always")
 _IN_MEMORY = 64 << 20  # bytes of crops of one video; more lie in a temporary file
@@ -103,13 +104,13 @@ def extract(job: Job) -> Record:
     """Write the crops of one file.
 
     Returns:
-        Plain values: `path`, `size`, `error` (why it cannot be read, else None), `frames` (wanted), `decoded`,
+        Plain values: `path`, `size`, `mask`, `error` (why it cannot be read, else None), `frames` (wanted), `decoded`,
         `crops` (one dict a crop, in the manifest's terms) and `lost` (frame and reason of those without).
 
     Raises:
         OSError: when a crop cannot be written.
     """
-    record: Record = {"path": job.path, "size": job.size, "error": None, "frames": 0, "decoded": 0}
+    record: Record = {"path": job.path, "size": job.size, "mask": job.mask, "error": None, "frames": 0, "decoded": 0}
     record |= {"crops": [], "lost": []}
     try:
         _extract_video(job, record) if job.medium == "video" else _extract_image(job, record)
@@ -121,10 +122,13 @@ def extract(job: Job) -> Record:
 def _extract_image(job: Job, record: Record) -> None:
     file = _extraction.raw / job.path
     record["frames"] = 1
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror})") from error
     image = decode(data)
     record["decoded"] = 1
-    mask = decode(_extraction.raw / job.mask) if job.mask else None
+    mask = _mask(job, record)
     spec = None if job.cropped else _extraction.face
     face = None
     if spec is not None:
@@ -138,13 +142,23 @@ def _extract_image(job: Job, record: Record) -> None:
         record["crops"].append(_write(job, None, crop(image, face, spec), face, mask))
 
 
+def _mask(job: Job, record: Record) -> Picture | None:
+    if job.mask is None:
+        return None
+    try:
+        return decode(_extraction.raw / job.mask)
+    except ImageError as error:
+        record["lost"].append([None, f"{NO_MASK} {job.mask} {error}"])
+        return None
+
+
 def _keep(job: Job, image: Picture, data: bytes, mask: Picture | None) -> dict[str, Any]:
     """The original bytes: a second name for the file where the file system allows, else a copy."""
     file, place = _extraction.raw / job.path, _extraction.root / CROPS / job.path
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
     try:
-        place.hardlink_to(file)
+        place.hardlink_to(file.resolve())  # of a link, the file that it leads to
     except OSError:
         place.write_bytes(data)
     described = _describe(f"{CROPS}/{job.path}", image, data, None, None)
@@ -200,7 +214,7 @@ def _masks(job: Job, frames: list[int], record: Record) -> Iterator[Picture | No
             for _, image in video.read_at(_extraction.raw / job.mask, frames):
                 yield image
         except video.VideoError as error:
-            record["lost"].append([None, f"no masks, because {job.mask} {error}"])
+            record["lost"].append([None, f"{NO_MASK} {job.mask} {error}"])
     while True:
         yield None
 

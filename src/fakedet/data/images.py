@@ -121,8 +121,7 @@ def _collate(items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
-def _use_one_thread(_: int = 0) -> None:
-    # Workers are the parallelism; OpenCV's own threads would fight them for the cores.
+def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
     # Ctrl-C reaches every process of a terminal; the main one needs its workers to save its state.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -132,13 +131,14 @@ class Loader(DataLoader[Item]):
     """A `DataLoader` whose batches hold readable images only; the others go to the quarantine."""
 
     def __init__(self, dataset: Dataset[Item], quarantine: Quarantine, *, workers: int, **options: Any) -> None:
-        # A worker is a fork of this process without its threads, and would wait for OpenCV's for ever.
-        _use_one_thread()
+        # Workers are the parallelism; OpenCV's own threads would fight them for the cores. And a worker is a fork
+        # of this process without its threads, and would wait for them for ever.
+        cv2.setNumThreads(1)
         super().__init__(
             dataset,
             num_workers=workers,
             collate_fn=_collate,
-            worker_init_fn=_use_one_thread,
+            worker_init_fn=_start_worker,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             **options,

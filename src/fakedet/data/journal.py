@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,9 +65,9 @@ class Journal:
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._stream.flush()
 
-    def finish(self, settings: Prepared, paths: Iterable[str]) -> None:
+    def finish(self, settings: Prepared) -> None:
         """Put the records in order, so that the file is the same however often the run was cut off."""
-        lines = [{"settings": settings.to_json()}, *(self.records[path] for path in sorted(paths))]
+        lines = [{"settings": settings.to_json()}, *(self.records[path] for path in sorted(self.records))]
         partial = self.file.with_name(f".{JOURNAL}")
         partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
         partial.replace(self.file)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fakedet.errors import UserError
@@ -35,6 +36,8 @@ COLUMNS = {
     "phash": "string",
 }
 REQUIRED = ("path", "label", "dataset", "group", "split")
+# What all frames of a video share.
+OF_A_VIDEO = ("label", "dataset", "method", "compression", "group", "split")
 # What a manifest has before a protocol gives it groups and splits.
 PREPARED = ("path", "label", "dataset", "method")
 
@@ -67,8 +70,43 @@ def complete(rows: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd.DataF
     for what, wrong in checks.items():
         if wrong.any():
             raise UserError(f"{int(wrong.sum())} rows have {what}; the first is {rows[wrong].iloc[0]['path']}.")
-    full = rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    full = rows.reindex(columns=list(COLUMNS)).assign(**_numbers(rows)).astype(COLUMNS)
     return full.sort_values("path", ignore_index=True)
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns of numbers as such: a table may have them as text, and whole ones as 7.0."""
+    found = {}
+    for name in (name for name, kind in COLUMNS.items() if kind in ("Int64", "Float64") and name in rows):
+        found[name] = pd.to_numeric(rows[name], errors="coerce").astype("Float64")
+        wrong = rows[name].notna() & (found[name].isna() | ((found[name] % 1 != 0) & (COLUMNS[name] == "Int64")))
+        if wrong.any():
+            first = rows[wrong].iloc[0]
+            kind = "whole number" if COLUMNS[name] == "Int64" else "number"
+            raise UserError(
+                f"{int(wrong.sum())} rows have a {name} that is no {kind}: {first['path']} has {first[name]}."
+            )
+    return found
+
+
+def check_videos(rows: pd.DataFrame) -> None:
+    """Refuse frames of one `video` that differ in what all frames of a video share.
+
+    Raises:
+        UserError: naming the video and what differs.
+    """
+    frames = rows[rows["video"].notna()]
+    codes, _ = pd.factorize(frames["video"])
+    first = np.unique(codes, return_index=True)[1]
+    for column in OF_A_VIDEO:
+        values = pd.factorize(frames[column])[0] if column in frames else codes
+        unequal = np.flatnonzero(values != values[first][codes])
+        if len(unequal):
+            frame, other = frames.iloc[unequal[0]], frames.iloc[first[codes[unequal[0]]]]
+            raise UserError(
+                f"Video {frame['video']} has more than one {column} ({other[column]} and {frame[column]}): give every "
+                "video of the manifest a name of its own, across data sets and methods."
+            )
 
 
 def protocol_hash(rows: pd.DataFrame) -> str:

@@ -102,9 +102,10 @@ class OwnTable:
         return rows
 
     def _relative(self, path: str, file: Path) -> str:
-        inside, top = Path(path), self.folder.resolve()
-        if inside.is_absolute() and inside.is_relative_to(top):
-            inside = inside.relative_to(top)
+        inside = Path(path)
+        for top in (self.folder.absolute(), self.folder.resolve()):
+            if inside.is_absolute() and inside.is_relative_to(top):
+                inside = inside.relative_to(top)
         if inside.is_absolute() or ".." in inside.parts:
             raise UserError(f"{file} names {path}, which does not lie below {self.setting}={self.folder}.")
         return inside.as_posix()

@@ -14,10 +14,10 @@ from rich.console import Console
 from fakedet.config import PrepareConfig, check_keys, face_spec
 from fakedet.data import coverage, manifest
 from fakedet.data.benchmark import Benchmark, Expectation
-from fakedet.data.extract import FORMATS, NO_FACE, OTHER_FACE, WHOLE, Extraction, Job
+from fakedet.data.extract import FORMATS, NO_FACE, NO_MASK, OTHER_FACE, WHOLE, Extraction, Job, Record
 from fakedet.data.journal import Journal
 from fakedet.data.prepared import MANIFEST, MISSED, QUARANTINE, RECORD, Prepared
-from fakedet.data.workforce import work_off
+from fakedet.data.workforce import CRASH, work_off
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.detector.video import Sampling
 from fakedet.errors import UserError, did_you_mean
@@ -144,12 +144,19 @@ def _report_missing(expectations: list[Expectation]) -> None:
 
 
 def _prepare(journal: Journal, jobs: list[Job], extraction: Extraction, workers: int, settings: Prepared) -> None:
-    left = [job for job in jobs if journal.records.get(job.path, {}).get("size") != job.size]
+    left = [job for job in jobs if not _is_done(job, journal.records.get(job.path))]
     if len(left) < len(jobs):
         log.info("%d of %d files are done already.", len(jobs) - len(left), len(jobs))
     for record in work_off(left, extraction, workers):
         journal.add(record)
-    journal.finish(settings, (job.path for job in jobs))
+    journal.finish(settings)
+
+
+def _is_done(job: Job, record: Record | None) -> bool:
+    """Whether a file need not be done again: it has not changed, nor its mask; a crash may have been the machine's."""
+    if record is None or record["size"] != job.size or record["error"] == CRASH:
+        return False
+    return bool(record.get("mask", job.mask) == job.mask)  # older journals do not say it
 
 
 def _conclude(
@@ -195,9 +202,11 @@ def _row(row: dict[Any, Any], crop: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without(record: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
-    """Frames of a file that gave nothing, with the reason; a picture's frame is None."""
+    """Frames of a file that gave nothing, or no mask, with the reason; a picture's frame is None."""
     kept = {crop["frame"] for crop in record["crops"]}
-    yield from ((frame, reason) for frame, reason in record["lost"] if frame not in kept)
+    for frame, reason in record["lost"]:
+        if frame not in kept or reason.startswith(NO_MASK):
+            yield frame, reason
 
 
 def _missed(rows: pd.DataFrame, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

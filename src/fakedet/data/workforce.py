@@ -15,6 +15,7 @@ from rich.text import Text
 
 from fakedet.data.extract import Extraction, Job, Record, extract, start_worker
 
+CRASH = "crashes the decoder, or needs more memory than there is"
 _AHEAD = 4  # jobs a process that are handed out at once; more would only fill memory
 _SECONDS = 30.0  # between two lines where there is no terminal to draw a bar on
 
@@ -74,9 +75,9 @@ def _one_pool(jobs: Iterable[Job], extraction: Extraction, workers: int, crashed
 
 
 def _crash(job: Job) -> Record:
-    reason = "crashes the decoder, or needs more memory than there is"
     return {
-        "path": job.path, "size": job.size, "error": reason, "frames": 0, "decoded": 0, "crops": [], "lost": [],
+        "path": job.path, "size": job.size, "mask": job.mask, "error": CRASH,
+        "frames": 0, "decoded": 0, "crops": [], "lost": [],
     }  # fmt: skip
 
 

@@ -48,11 +48,12 @@ def curve_bands(
         counts = ranking.counts(drawn)
         hits, passed = counts.fakes[:, ranking.fakes_at], counts.reals[:, ranking.reals_at]
         read = np.array([_read(*row) for row in zip(hits, passed, strict=True)])
+        read = read.reshape(-1, len(places))  # also where none was drawn that has both classes
         return {str(place): values for place, values in enumerate(read.T)}
 
-    found = resample(clusters, measured, resamples, seed)
     split = len(FALSE_POSITIVE_RATES)
     places = range(split + len(RECALLS))
+    found = resample(clusters, measured, resamples, seed)
     return _band(FALSE_POSITIVE_RATES, found, places[:split]), _band(RECALLS, found, places[split:])
 
 

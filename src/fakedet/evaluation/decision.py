@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from fakedet.detector.decision import METHODS, Calibration, Decision, FittedOn, rate_of
 from fakedet.errors import UserError, did_you_mean
 from fakedet.evaluation.bootstrap import CORRECTED_FROM, LEVEL, Groups
+from fakedet.evaluation.statuses import ABSTAINED
 from fakedet.evaluation.summary import scored
 from fakedet.metrics.ranked import ratio
 from fakedet.metrics.ranking import Floats, Ranking
@@ -117,6 +118,8 @@ def _validation_images(predictions: pd.DataFrame) -> pd.DataFrame:
             f"another ({others.iloc[0]}): leave them out."
         )
     rows = scored(predictions)
+    if "face_status" in rows:
+        rows = rows[rows["face_status"] != ABSTAINED]  # 0.5 is what they are given, whatever the decision
     if not rows["label"].isin((0, 1)).all():
         raise UserError("Labels are other than 0 (real) and 1 (fake); convert them first.")
     endless = rows[~np.isfinite(rows["logit"].to_numpy(dtype="float64"))]

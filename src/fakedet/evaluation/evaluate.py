@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import OmegaConf
 
 from fakedet.augment.suite import Suite
@@ -79,7 +80,7 @@ def again(config: EvaluateConfig) -> None:
     if config.data is not None:
         spec = PreprocessSpec.from_json(about["detector"]["preprocess"])
         data = _find_data(config.data, config, spec, None)
-        rows = table_of_scores.with_manifest(rows, data.rows)
+        rows = table_of_scores.with_manifest(rows, pd.concat([data.rows, data.missed], ignore_index=True))
     if config.split is not None and config.split != _ALL:
         rows = rows[rows["split"] == config.split]
     rows = decided(rows, Decision.from_json(about["decision"]))

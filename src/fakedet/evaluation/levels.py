@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fakedet.data.manifest import OF_A_VIDEO, check_videos
 from fakedet.errors import UserError, did_you_mean
 from fakedet.evaluation.statuses import GIVEN, WITHOUT_SCORE
 from fakedet.evaluation.summary import scored
 
 HOW = ("mean", "median", "max", "top-3", "trimmed")
 _TENTH = 10  # one frame in so many is left out at each end
-# What all frames of a video share.
-_ONE = ("label", "dataset", "method", "compression", "group", "split")
 
 Counts = NDArray[np.intp]
 
@@ -48,9 +47,7 @@ def to_videos(rows: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
     names = rows["video"].where(rows["video"].notna(), "\0" + rows["path"])
     codes, videos = pd.factorize(names)
     first = np.unique(codes, return_index=True)[1]
-    for column in _ONE:
-        if column in rows:
-            _require_one(rows, column, codes, first)
+    check_videos(rows)
 
     members = codes[~rows["face_status"].isin(WITHOUT_SCORE).to_numpy()]
     order = np.lexsort((scores, members))
@@ -59,7 +56,7 @@ def to_videos(rows: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
     low, high = lowest(frames), highest(frames)
     chosen = order[(rank >= low[members[order]]) & (rank < high[members[order]])]
     sums = np.bincount(members[chosen], scores[chosen], minlength=len(videos))
-    kept = [column for column in _ONE if column in rows]
+    kept = [column for column in OF_A_VIDEO if column in rows]
     return (
         rows.iloc[first][kept]
         .reset_index(drop=True)
@@ -91,15 +88,3 @@ def _ranks(how: str) -> tuple[Callable[[Counts], Counts], Callable[[Counts], Cou
     if how not in known:
         raise UserError(f"pooling={how} is none of {', '.join(HOW)}{did_you_mean(how, HOW)}.")
     return known[how]
-
-
-def _require_one(rows: pd.DataFrame, column: str, codes: Counts, first: Counts) -> None:
-    values = pd.factorize(rows[column])[0]
-    unequal = np.flatnonzero(values != values[first][codes])
-    if len(unequal):
-        frame = rows.iloc[unequal[0]]
-        other = rows.iloc[first[codes[unequal[0]]]]
-        raise UserError(
-            f"Video {frame['video']} has more than one {column} ({other[column]} and {frame[column]}): give every "
-            "video of the manifest a name of its own, across data sets and methods."
-        )

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
 from fakedet.config import DecisionConfig, TrainConfig, check_keys, preprocess_spec
-from fakedet.data.datamodule import DataModule
+from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
@@ -131,10 +132,16 @@ def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint
 
 
 def _leaks(card: checkpoint.Card, data: DataModule) -> list[str]:
-    """What test images share with training ones: some official protocols leak by construction, which is said."""
-    rows = data.split("test")
-    found = overlaps(card.trained_on, rows, data.file_digests(rows))
-    return [sentence(found, len(rows))] if found else []
+    """What test images share with others: some official protocols leak by construction, which is said."""
+    rows, validated = data.split("test"), data.split("val")
+    digests, chosen_on = data.file_digests(rows), data.file_digests(validated)
+    found = overlaps(card.trained_on, rows, digests)
+    twice = int((np.isin(digests, chosen_on) & (digests != UNREADABLE)).sum())
+    said = [sentence(found, len(rows))] if found else []
+    if twice:
+        both = f"{twice} of {len(rows)} test images stand byte for byte in the validation split too"
+        said.append(f"{both}, on which checkpoint and threshold were chosen.")
+    return said
 
 
 def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) -> Path | None:

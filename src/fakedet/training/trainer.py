@@ -15,10 +15,12 @@ from fakedet.config import TrainConfig
 from fakedet.errors import UserError, did_you_mean
 from fakedet.instantiation import instantiate
 from fakedet.metrics.collection import WATCHED
+from fakedet.metrics.scores import LOWER_IS_BETTER
 
 # Validation and test are always fp32, which rules the `-true` kinds of half and double precision out.
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 MONITORS = ("val/loss", *(f"val/{name}" for name in WATCHED))
+FALLING = ("val/loss", *(f"val/{name}" for name in LOWER_IS_BETTER))  # the lower, the better
 
 
 def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
@@ -90,22 +92,26 @@ def choose_precision(precision: str, accelerator: str) -> str:
 
 
 def check_monitors(callbacks: Mapping[str, Any]) -> None:
-    """Refuse to choose anything by a metric that is not a validation metric.
+    """Refuse to choose anything by a metric that is not a validation metric, or to choose the worst.
 
     Raises:
         UserError: naming the monitor; test data is for testing.
     """
-    for monitor in _monitors(callbacks):
+    for monitor, mode in _monitors(callbacks):
         if monitor not in MONITORS:
             raise UserError(
                 f"monitor={monitor} is refused{did_you_mean(monitor, MONITORS)}: checkpoints and stopping are chosen "
                 f"on validation metrics alone ({', '.join(MONITORS)})."
             )
+        wanted = "min" if monitor in FALLING else "max"
+        if mode in ("min", "max") and mode != wanted:
+            raise UserError(f"monitor={monitor} with mode={mode} would choose the worst: set mode={wanted} beside it.")
 
 
-def _monitors(node: Any) -> Iterator[str]:
+def _monitors(node: Any) -> Iterator[tuple[str, str | None]]:
+    """Each monitor and its mode, which is `min` for Lightning where a callback says nothing."""
     if isinstance(node, Mapping):
         if node.get("monitor") is not None:
-            yield str(node["monitor"])
+            yield str(node["monitor"]), node.get("mode", "min" if "_target_" in node else None)
         for value in node.values():
             yield from _monitors(value)

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -264,3 +265,61 @@ def test_class_folders_beside_split_folders_are_refused(make_folder: MakeFolder,
     root = make_folder(make_folder(tmp_path, size=8) / "test", size=8).parent
     with pytest.raises(UserError, match="class folders beside split folders"):
         _rows(root)
+
+
+def test_linked_folders_are_looked_into_and_circles_come_to_an_end(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "own", groups=8, size=8)
+    elsewhere = tmp_path / "elsewhere" / "stylegan"
+    shutil.copytree(root / "fake", elsewhere)
+    (root / "fake" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (elsewhere / "circle").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    rows = _rows(root)
+    assert (rows["method"] == "linked").sum() == len(list(elsewhere.glob("*.*")))
+    assert not rows["path"].str.contains("circle").any()
+
+
+def test_names_that_no_table_can_hold_are_refused(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path, size=8)
+    strange = os.fsencode(root / "real") + b"/caf\xe9.jpg"
+    try:
+        shutil.copy(next((root / "real").iterdir()), strange)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(UserError, match=r"real/caf\\xe9.jpg is not UTF-8: rename it"):
+        _rows(root)
+
+
+def test_a_table_may_name_data_sets(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "own", layout="csv", size=8)
+    _table(root, lambda table: table.assign(dataset=["ffpp"] * 10 + [""] * 14))
+    assert _rows(root, manifest="labels.csv")["dataset"].value_counts().to_dict() == {"own": 14, "ffpp": 10}
+
+
+def test_full_paths_may_lead_over_a_link(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "own", layout="csv", size=8)
+    link = tmp_path / "link"
+    link.symlink_to(root, target_is_directory=True)
+    _table(root, lambda table: table.assign(file=[str(link / path) for path in table["file"]]))
+    assert _rows(link, manifest="labels.csv")["path"].str.startswith("images/").all()
+
+
+def test_numbers_with_gaps_are_whole_and_others_are_named(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(tmp_path, layout="csv", size=8)
+    _table(root, lambda table: table.assign(frame=[""] * 4 + ["7.0"] * 20))
+    assert _rows(root, manifest="labels.csv")["frame"].sum() == 140
+    for column, value, kind in (("frame", "7.5", "whole number"), ("face_score", "high", "number")):
+        _table(root, lambda table, changed={column: value}: table.assign(**{"frame": "1", **changed}))
+        with pytest.raises(UserError, match=f"24 rows have a {column} that is no {kind}: .* has {value}"):
+            _rows(root, manifest="labels.csv")
+
+
+@pytest.mark.parametrize("column", ["label", "method", "group"])
+def test_frames_of_a_video_that_differ_are_refused_before_the_training(
+    make_folder: MakeFolder, tmp_path: Path, column: str
+) -> None:
+    root = make_folder(tmp_path, layout="csv", size=8)
+    name = {"group": "original"}.get(column, column)
+    two = pd.read_csv(root / "labels.csv").drop_duplicates(name)["file"].iloc[:2]
+    _table(root, lambda table: table.assign(video=table["file"].where(~table["file"].isin(two), "003")))
+    with pytest.raises(UserError, match=f"Video 003 has more than one {'label' if column == 'method' else column}"):
+        _rows(root, manifest="labels.csv", group_by="original")

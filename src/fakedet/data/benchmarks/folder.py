@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from fakedet.data.benchmark import VIDEO_SUFFIXES, Benchmark, Scan, Source
+from fakedet.data.benchmark import VIDEO_SUFFIXES, Benchmark, Scan, Source, walk
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import COLUMNS, REAL
 from fakedet.data.own_table import CLASS_WORDS, SPLIT_WORDS, OwnTable
@@ -85,7 +85,7 @@ class Folder(Benchmark):
                 f"data.root={self.root} holds videos ({videos.iloc[0]}), whose frames are cut out first: "
                 f"python src/prepare.py data=folder data.raw={self.root} data.root=<another folder>"
             )
-        return rows.drop(columns="medium").assign(dataset=self.root.resolve().name)
+        return _named(rows.drop(columns="medium"), self.root.resolve().name)
 
     def scan(self, raw: Path) -> Scan:
         """Pictures and videos of the table, or of the class folders."""
@@ -98,16 +98,8 @@ class Folder(Benchmark):
         gone = dict.fromkeys(found.rows["path"][~there], "the table names it, but it is not there")
         method = found.rows["method"] if "method" in found.rows else pd.Series(None, index=found.rows.index)
         method = method.where(method.notna() | (found.rows["label"] != REAL), "real").fillna("unknown")
-        return Scan(found.rows.assign(method=method)[there], {**found.strange, **gone})
-
-    def scan_all(self, raw: Path) -> Scan:
-        """`scan`; the data set is called like its folder."""
-        found = super().scan_all(raw)
-        name = raw.resolve().name
-        rows = found.rows.assign(dataset=name)
-        clips = rows["medium"] == "video"
-        rows.loc[clips, "video"] = f"{name}/" + rows.loc[clips, "path"]
-        return Scan(rows, found.strange)
+        rows = _named(found.rows.assign(method=method), raw.resolve().name)
+        return Scan(rows[there], {**found.strange, **gone})
 
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
         """As of any images: the splits that the folder has, the others by a hash of the group."""
@@ -140,6 +132,11 @@ class Folder(Benchmark):
             )
 
 
+def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows with the data set that a table gives them, else called like the folder."""
+    return rows.assign(dataset=rows["dataset"].fillna(name) if "dataset" in rows else name)
+
+
 def _medium(path: str) -> str:
     return "video" if path.lower().endswith(VIDEO_SUFFIXES) else "image"
 
@@ -159,10 +156,8 @@ def _read_folders(top: Path, setting: str) -> Scan:
             raise UserError(_no_classes(parent, setting))
         for folder in classes:
             label, before = CLASS_WORDS[folder.name.lower()], len(rows)
-            for file in sorted(file for file in folder.rglob("[!.]*") if file.is_file()):
+            for file in sorted(walk(folder)):
                 inside, path = file.relative_to(folder).parts, file.relative_to(top).as_posix()
-                if any(part.startswith(".") for part in inside):
-                    continue
                 if not path.lower().endswith((*SUFFIXES, *VIDEO_SUFFIXES)):
                     strange[path] = "it is neither a picture nor a video by its name"
                     continue
