@@ -194,6 +194,23 @@ def test_without_resume_nothing_is_changed(arguments: list[str]) -> None:
     assert with_resumed_overrides(arguments) == arguments
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.callbacks.x={_target_: torch.load}",
+        " hydra/launcher=joblib",
+        "++hydra.job_logging.x=1",
+        "+model@hydra.callbacks.x=resnet18",
+        3,
+    ],
+)
+def test_a_run_that_was_tampered_with_is_not_resumed(override: object, tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(["seed=3", override]))
+    with pytest.raises(UserError, match=r"overrides.yaml holds what no run writes there"):
+        with_resumed_overrides([f"resume={tmp_path}"])
+
+
 def test_what_is_no_run_cannot_be_resumed(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none"):
         with pytest.raises(UserError, match="is not the folder of a run"):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,11 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from fakedet.detector.terminal import shown
 from fakedet.errors import UserError, did_you_mean
 
 FAILURE_FILE = "failure.txt"
+_HYDRAS_OWN = re.compile(r"[\s+~]*([^=]*@)?\s*hydra\b")
 CONF = Path(__file__).parents[2] / "conf"
 
 # Writing fails with these through no fault of the code.
@@ -65,7 +68,7 @@ def _disk_error(error: BaseException | None) -> OSError | None:
 
 def leave(error: BaseException) -> NoReturn:
     """Say what went wrong and exit."""
-    print(f"error: {explain(error)}", file=sys.stderr)
+    print(f"error: {shown(explain(error))}", file=sys.stderr)
     sys.exit(getattr(error, "status", 1))
 
 
@@ -116,7 +119,7 @@ def with_resumed_overrides(arguments: list[str]) -> list[str]:
     """The command line of a run that goes on: what it was started with, then what was said now.
 
     Raises:
-        UserError: when `resume=` names no folder of a run.
+        UserError: when `resume=` names no folder of a run, or one that somebody has tampered with.
     """
     chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
     if not chosen or chosen[-1] in ("", "null"):
@@ -126,6 +129,9 @@ def with_resumed_overrides(arguments: list[str]) -> list[str]:
     if not recorded.is_file():
         raise UserError(f"resume={folder} is not the folder of a run: it has no {recorded.relative_to(folder)}.")
     before = yaml.safe_load(recorded.read_text()) or []
+    # Hydra keeps its own settings elsewhere; put here by somebody, they could name any function to be called.
+    if not isinstance(before, list) or any(not isinstance(each, str) or _HYDRAS_OWN.match(each) for each in before):
+        raise UserError(f"resume={folder} is refused: {recorded.name} holds what no run writes there.")
     earlier = [override for override in before if not override.startswith("resume=")]
     rest = [argument for argument in arguments if not argument.startswith("resume=")]
     return [*earlier, *rest, f"resume={folder}", f"hydra.run.dir={folder}"]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
-from fakedet.detector.image import ImageError, decode, normalise, preprocess, resize
+from fakedet.detector.image import ImageError, TooLarge, decode, normalise, preprocess, resize
 from fakedet.detector.spec import PreprocessSpec
 
 Picture = NDArray[np.uint8]
@@ -303,3 +304,39 @@ def test_a_path_and_its_bytes_give_equal_tensors(file_format: str, tmp_path: Pat
     tensor = preprocess(decode(file), spec)
     assert tensor.shape == (3, 48, 48)
     assert np.array_equal(tensor, preprocess(decode(file.read_bytes()), spec))
+
+
+def _tiled(side: int) -> bytes:
+    """A TIFF of 16 × 16 grey pixels, cut from one deflated tile (TIFF 6.0, sections 2 and 15)."""
+    tile = zlib.compress(bytes(side * side))
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(tile)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory
+
+
+def test_a_tile_far_larger_than_its_picture_is_refused() -> None:
+    assert decode(_tiled(256)).shape == (16, 16, 3)
+    with pytest.raises(TooLarge, match="has tiles of 8192 × 8192 pixels, more than 50 million"):
+        decode(_tiled(8192))
+
+
+def test_what_follows_a_jpeg_is_no_scan_of_it() -> None:
+    image = _file(_picture(400, 600), "JPEG", progressive=True, quality=90)
+    film = b"\xff\xda\x00\x02" * 1000  # as by chance in the film behind a motion photo
+    assert np.array_equal(decode(image + film), decode(image))
+    last = image[image.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(image[:-2] + last * 100 + image[-2:])
+    hidden = b"\xff\xfe\x00\x04\xff\xd9"  # a comment that holds what ends a picture elsewhere
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(image[:2] + hidden + image[2:-2] + last * 100 + image[-2:])
+
+
+def test_the_exif_of_a_png_is_read_and_a_plain_one_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = _picture()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert np.array_equal(decode(_file(image, "PNG", exif=exif)), np.rot90(image, -1))
+    monkeypatch.setattr(PngImageFile, "load", None)
+    assert np.array_equal(decode(_file(image, "PNG")), image)

@@ -433,3 +433,29 @@ def test_a_detector_without_maps_refuses_heatmaps(folder: Path, detector_file: P
     blind = Detector(found.card, Blind(found.data, 64, 1), engine="onnxruntime")
     with pytest.raises(UserError, match="has no heatmaps"):
         predict(lambda threads: blind, Request(inputs=["photos"], heatmaps="heat"))
+
+
+def test_a_heatmap_without_a_place_costs_the_heatmap_alone(folder: Path, load: Load) -> None:
+    Path("heat/photos/real/g00_0.jpg.heatmap.jpg").mkdir(parents=True)
+    predict(load, Request(inputs=["photos"], heatmaps="heat", json="out.jsonl"))
+    lines = {line["file"]: line for line in _lines("out.jsonl")}
+    assert len(lines) == 8
+    told = lines.pop("photos/real/g00_0.jpg")
+    assert told["heatmap"] is None
+    assert told["verdict"] is not None
+    assert any(reason.startswith("no heatmap, because") for reason in told["reasons"])
+    assert all((Path("heat") / line["heatmap"]).is_file() for line in lines.values())
+
+
+def test_damaged_records_are_not_ours(folder: Path, load: Load) -> None:
+    predict(load, Request(inputs=["photos"], json="out.jsonl", csv="out.csv"))
+    first = _lines("out.jsonl")[0]
+    lacking = {name: value for name, value in first.items() if name not in ("status", "verdict", "reasons")}
+    Path("lacking.jsonl").write_text(json.dumps(lacking) + "\n")
+    Path("deep.jsonl").write_text("[" * 100_000 + "\n")
+    size = str(first["bytes"])
+    Path("size.csv").write_text(Path("out.csv").read_text().replace(f",{size},", f",{size}x,"))
+    for file in ("lacking.jsonl", "deep.jsonl", "size.csv"):
+        with pytest.raises(UserError, match="holds something else than predictions"):
+            options: dict[str, Any] = {"csv" if file.endswith("csv") else "json": file}
+            predict(load, Request(inputs=["photos"], **options))

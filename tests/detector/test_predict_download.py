@@ -163,7 +163,8 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0.0.0.0", "169.254.169.254",
-     "10.1.2.3", "192.168.0.1", "[fd00::1]", "[fe80::1]", "100.64.0.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"],
+     "10.1.2.3", "192.168.0.1", "[fd00::1]", "[fe80::1]", "100.64.0.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+     "[64:ff9b:1::7f00:1]", "[fec0::1]", "[::7f00:1]"],
 )  # fmt: skip
 def test_private_hosts_are_not_asked(server: _Server, host: str) -> None:
     before = len(server.asked)
@@ -235,3 +236,22 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
 def test_paths_are_no_addresses() -> None:
     assert not any(map(is_url, ["photos/a.jpg", "C:\\x.jpg", "a b://c", "://x", "/http://x"]))
+
+
+def test_a_host_of_many_silent_addresses_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))  # takes connections and accepts none, once its queue is full
+    silent.listen(0)
+    waiting = [socket.socket() for _ in range(4)]
+    for line in waiting:
+        line.setblocking(False)
+        line.connect_ex(silent.getsockname())
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", silent.getsockname())] * 100
+    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(module, "_SILENCE", 0.3)
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match=r"takes too long|does not answer"):
+        _get("http://many.example/x", seconds=1)
+    assert time.monotonic() - start < 5
+    for line in (*waiting, silent):
+        line.close()

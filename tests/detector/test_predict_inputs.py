@@ -133,6 +133,7 @@ def test_names_are_valid_text_and_no_formulas() -> None:
         (("example.org:8000", "", "a\x00b", "C:\\x"), "example.org_8000/_/a_b/C__x.x"),
         (("\u202egpj.exe", "ünï.jpg"), "_gpj.exe/ünï.jpg.x"),
         (("example.org", ""), "example.org/_.x"),
+        (("=1+1.jpg",), "_=1+1.jpg.x"),
         ((), "_.x"),
     ],
 )
@@ -148,5 +149,9 @@ def test_places_are_short_enough_and_differ() -> None:
     assert len({str(path).casefold() for path in found.values()}) == 5
     assert max(len(path.name) for path in found.values()) < 255
     assert str(found[short[2]]) == "y.jpg.heatmap.jpg"
+    deep = [Item(f"deep{number}", (*["a" * 50] * 100, str(number), "x.jpg")) for number in range(2)]
+    shortened = places(deep, ".heatmap.jpg")
+    assert len(set(shortened.values())) == 2
+    assert max(len(str(path)) for path in shortened.values()) < 100
     # Which digest it is does not depend on what else there is.
     assert places([short[1], short[0]], ".heatmap.jpg")[short[0]] == found[short[0]]

@@ -1,3 +1,4 @@
+import shutil
 import struct
 import tracemalloc
 from dataclasses import replace
@@ -166,3 +167,25 @@ def test_a_film_that_cannot_be_decoded_is_refused(films: Path, tmp_path: Path) -
     (tmp_path / "black.avi").write_bytes(data)
     with pytest.raises(VideoError, match="no frame that can be decoded"):
         list(read(tmp_path / "black.avi", Sampling(count=4)))
+
+
+def test_a_name_with_a_colon_is_a_file_and_nothing_else(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dated = Path("2026-01-01T12:30:00.avi")
+    shutil.copy(films / "h264.avi", dated)
+    assert inspect(dated).frames == 240
+    other = Path(f"file:{films.resolve()}")
+    other.mkdir(parents=True)
+    (other / "h264.avi").write_bytes(b"no film")
+    with pytest.raises(VideoError, match="cannot be opened as a video"):
+        inspect(other / "h264.avi")
+
+
+@pytest.mark.parametrize("beginning", ["ffconcat version 1.0\nfile", "#EXTM3U\n#EXTINF:9,\n"])
+def test_a_list_of_films_is_no_film(films: Path, tmp_path: Path, beginning: str) -> None:
+    shutil.copy(films / "h264.avi", tmp_path / "other.avi")
+    (tmp_path / "list.mp4").write_text(f"{beginning} other.avi\n")
+    with pytest.raises(VideoError, match="is a list of other files"):
+        inspect(tmp_path / "list.mp4")

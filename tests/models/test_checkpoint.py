@@ -301,3 +301,11 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=rf"{name}\.ckpt is damaged") as refused:
             checkpoint.load(file)
         assert "\n" not in str(refused.value)
+
+
+def test_what_is_handed_on_names_no_folder(tmp_path: Path) -> None:
+    data = {"_target_": "x", "root": "/home/me/x", "raw": "/home/me/raw", "sets": {"celebdf": "/home/me/y"}, "limit": 3}
+    file = _write(tmp_path / "best.ckpt", fakedet={"data": data}, **{"pytorch-lightning_version": "2.6.6"})
+    checkpoint.write_bare(file, tmp_path / "bare.ckpt")
+    _, card = checkpoint.load(tmp_path / "bare.ckpt")
+    assert card.data == {"_target_": "x", "root": ".", "limit": 3}

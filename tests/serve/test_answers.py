@@ -167,3 +167,12 @@ def test_the_document_describes_every_address_with_examples(service: Server) -> 
     examples = predict["responses"]["413"]["content"]["application/problem+json"]["examples"]
     assert set(examples) == {"too-many-bytes", "too-many-images", "too-many-pixels"}
     assert "security" not in predict
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "nonsense"])
+def test_a_charset_that_knows_no_text_is_the_clients_fault(service: Server, charset: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="explain"\r\n\r\n\xfc\r\n--b--\r\n'
+    kind = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    response = service.client.post("/predict", content=body, headers=kind)
+    assert 400 <= response.status_code < 500
+    assert response.headers["content-type"] == "application/problem+json"

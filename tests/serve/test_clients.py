@@ -66,6 +66,29 @@ def test_the_own_entry_closes_lines_that_never_send_headers(detector_file: Path,
         assert (silent.recv(10), started.recv(10)) == (b"", b"")
 
 
+def _answer(line: socket.socket) -> bytes:
+    """Head and body of an answer in JSON."""
+    found = b""
+    while not found.endswith(b"}"):
+        found += line.recv(10_000)
+    return found
+
+
+def test_a_second_request_must_come_as_fast_as_the_first(detector_file: Path) -> None:
+    with serving(detector_file, OWN_ENTRY, receive_seconds=1) as server:
+        ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        line = _connect(server, ask)
+        assert _answer(line).startswith(b"HTTP/1.1 200")
+        line.sendall(b"G")  # stops uvicorn's own clock
+        assert line.recv(10) == b""
+        line = _connect(server, ask)
+        for _ in range(3):
+            assert _answer(line).startswith(b"HTTP/1.1 200")
+            time.sleep(0.6)
+            line.sendall(ask)
+        assert _answer(line).startswith(b"HTTP/1.1 200")
+
+
 def test_a_full_queue_answers_at_once_and_health_does_not_wait(narrow: Server, slow_picture: bytes) -> None:
     narrow.post(slow_picture)
     with ThreadPoolExecutor(6) as pool:

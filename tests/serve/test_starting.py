@@ -147,3 +147,23 @@ def test_the_service_loads_nothing_heavy() -> None:
     assert "onnxruntime" in loaded
     heavy = "torch torchvision lightning hydra omegaconf albumentations wandb pandas matplotlib scipy sklearn timm onnx"
     assert not set(loaded) & set(heavy.split())
+
+
+def test_what_kubernetes_tells_of_a_service_of_that_name_is_no_setting(environment: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"):
+        environment.setenv(f"FAKEDET_{name}", "tcp://10.0.0.1:80")
+    assert read_settings() == Settings()
+    environment.setenv("FAKEDET_PORTS", "80")
+    with pytest.raises(UserError, match="FAKEDET_PORTS"):
+        read_settings()
+
+
+def test_no_request_may_be_larger_than_what_can_be_taken(environment: pytest.MonkeyPatch) -> None:
+    for name, value in {"THREADS": "2", "QUEUE": "1", "MAX_BUFFERED_BYTES": "4096"}.items():
+        environment.setenv(f"FAKEDET_{name}", value)
+    settings = read_settings()
+    assert (settings.most_pictures, settings.most_bytes) == (3, 4096)
+    environment.setenv("FAKEDET_BATCH", "2")
+    environment.setenv("FAKEDET_MAX_UPLOAD_BYTES", "2048")
+    settings = read_settings()
+    assert (settings.most_pictures, settings.most_bytes) == (2, 2048)

@@ -84,18 +84,27 @@ def open_capture(path: Path) -> cv2.VideoCapture:
         raise VideoError("is no file")
     if path.stat().st_size == 0:
         raise VideoError("is empty")
+    if _is_playlist(path):
+        raise VideoError("is a list of other files, which are not looked at")
     if _ends_early(path):
         raise VideoError("is truncated: it ends before its index says")
     # One thread: processes are the parallelism. No acceleration: its pixels depend on the machine.
     options = [cv2.CAP_PROP_N_THREADS, 1, cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE]
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error below says it better
     try:
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, options)
+        # Absolute: FFmpeg would take a name with a colon in it for an address, and ask it.
+        capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
     finally:
         cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         raise VideoError("cannot be opened as a video: it is damaged, incomplete or of an unknown kind")
     return capture
+
+
+def _is_playlist(path: Path) -> bool:
+    """Whether FFmpeg would play files that it names."""
+    with path.open("rb") as stream:
+        return stream.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"ffconcat", b"#EXTM3U"))
 
 
 def _ends_early(path: Path) -> bool:

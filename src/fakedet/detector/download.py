@@ -87,8 +87,8 @@ def _answer(
 ) -> Iterator[http.client.HTTPResponse]:
     scheme, host, port, path = _parts(url)
     connection = (_Https if scheme == "https" else _Http)(host, port)
-    connection.allow_private = allow_private
     late, over = threading.Event(), threading.Event()
+    connection.allow_private, connection.late = allow_private, late
 
     def watch() -> None:
         while time.monotonic() < deadline and not stop.is_set():
@@ -156,13 +156,15 @@ def _copy(answer: http.client.HTTPResponse, stream: BinaryIO, most: int) -> None
         raise http.client.IncompleteRead(b"", expected - taken)
 
 
-def _connected(host: str, port: int, allow_private: bool) -> socket.socket:
-    """A connection to the first address that takes it, once every one is checked."""
+def _connected(host: str, port: int, allow_private: bool, late: threading.Event) -> socket.socket:
+    """A connection to the first address that takes it, once every one is checked; until it is too late for another."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not allow_private and not all(_is_public(str(entry[4][0])) for entry in found):
         raise DownloadError("cannot be downloaded: its host lies in a private network; --allow-private asks it anyway")
     failure: OSError | None = None
     for family, kind, protocol, _, address in found:
+        if late.is_set():
+            break
         connection = socket.socket(family, kind, protocol)
         try:
             connection.settimeout(_SILENCE)
@@ -180,6 +182,8 @@ def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
+        if any(parsed in network for network in _NOT_PUBLIC):
+            return False
         if parsed in _TRANSLATED:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         parsed = inner or parsed
@@ -187,16 +191,19 @@ def _is_public(address: str) -> bool:
 
 
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 behind a translator (RFC 6052)
+# Networks that Python takes for public: a local translator's (RFC 8215), former site-local and IPv4-compatible ones.
+_NOT_PUBLIC = [ipaddress.IPv6Network(network) for network in ("64:ff9b:1::/48", "fec0::/10", "::/96")]
 
 
 class _Http(http.client.HTTPConnection):
     """Connects to checked addresses alone, and can be hung up from another thread."""
 
     allow_private = False
+    late: threading.Event
     _line: socket.socket | None = None  # what `sock` is, also once the answer has taken it over
 
     def connect(self) -> None:
-        self.sock = self._line = _connected(self.host, self.port, self.allow_private)
+        self.sock = self._line = _connected(self.host, self.port, self.allow_private, self.late)
 
     def hang_up(self) -> None:
         """Wake the thread that reads: a server that sends a byte now and then is never silent for long."""

@@ -1,6 +1,7 @@
 """Bytes to RGB array to network input: the only decoder, resizer and normaliser there is."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
@@ -16,7 +18,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 50_000_000
 _MOST_SCANS = 100  # of a progressive JPEG, as in libtiff; encoders write about ten
+# What begins something in a JPEG: not a stuffed byte, a restart or a filler (ITU-T T.81, B.1.1).
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF 6.0, section 15
 _EXIF_ORIENTATION = 0x0112
+_PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where one may keep it
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,7 +68,7 @@ def decode(source: bytes | Path) -> NDArray[np.uint8]:
         raise ImageError(f"cannot be read ({error})") from error
     header = open_header(data)
     try:
-        if _is_plain(header):
+        if _is_plain(header, data):
             # OpenCV repairs some broken PNGs in silence, so Pillow checks their checksums first.
             if header.format == "PNG":
                 Image.open(io.BytesIO(data), formats=FORMATS).verify()
@@ -132,19 +139,41 @@ def open_header(data: bytes, most: int = MAX_PIXELS) -> Image.Image:
         raise ImageError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
     _check_pixels(*header.size, most)
     # Each scan goes over all pixels, whatever it brings: a small file could take hours.
-    if header.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > _MOST_SCANS:
+    if header.format in ("JPEG", "MPO") and _has_many_scans(data):
         raise ImageError(f"is a JPEG of more than {_MOST_SCANS} scans")
+    if isinstance(header, TiffImageFile):
+        _check_tiles(header, most)
     return header
 
 
-def _is_plain(header: Image.Image) -> bool:
+def _has_many_scans(data: bytes) -> bool:
+    """Whether the first picture of a JPEG file has more scans than allowed; what follows it is not read."""
+    place, scans = 2, 0
+    while scans <= _MOST_SCANS:
+        found = _MARKER.search(data, place)
+        if found is None or found[0][1] == _END_OF_IMAGE:
+            return False
+        scans += found[0][1] == _START_OF_SCAN
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return True
+
+
+def _check_tiles(header: TiffImageFile, most: int) -> None:
+    """A tile is unpacked as a whole, however small the picture that it is cut from."""
+    sides = [header.tag_v2.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
+    if not all(isinstance(side, int) for side in sides):
+        raise ImageError("is truncated or damaged")
+    if sides[0] * sides[1] > most:
+        raise TooLarge(f"has tiles of {sides[0]} × {sides[1]} pixels, more than {most / 1e6:g} million")
+
+
+def _is_plain(header: Image.Image, data: bytes) -> bool:
     """Whether both decoders agree: 8-bit grey or RGB, JPEG or PNG, upright, no transparency."""
-    return (
-        header.format in ("JPEG", "PNG")
-        and header.mode in ("RGB", "L")
-        and "transparency" not in header.info
-        and header.getexif().get(_EXIF_ORIENTATION, 1) == 1
-    )
+    if header.format not in ("JPEG", "PNG") or header.mode not in ("RGB", "L") or "transparency" in header.info:
+        return False
+    # Asked for the EXIF of a PNG, Pillow decodes all of it.
+    is_upright = header.format == "PNG" and not any(name in data for name in _PNG_EXIF)
+    return is_upright or header.getexif().get(_EXIF_ORIENTATION, 1) == 1
 
 
 def _decode_with_pillow(picture: Image.Image) -> NDArray[np.uint8]:

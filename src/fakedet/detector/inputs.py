@@ -18,6 +18,7 @@ from fakedet.errors import UserError
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 HEATMAP = ".heatmap.jpg"  # what heatmaps' names end with
 _LONGEST = 100  # characters of a part of a path that is made here
+_LONGEST_PATH = 1000
 _FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of a formula
 
 
@@ -193,7 +194,7 @@ def places(items: Sequence[Item], suffix: str = HEATMAP) -> dict[Item, PurePosix
     Items that would lie in one place, also where upper and lower case are the same, get a digest of their source
     in their names: which one it is does not depend on the others.
     """
-    wanted = {item: PurePosixPath(*[_harmless(part) for part in item.place or ("",)]) for item in items}
+    wanted = {item: _short(PurePosixPath(*[_harmless(part) for part in item.place or ("",)])) for item in items}
     count = Counter(str(path).casefold() for path in wanted.values())
     given = {}
     for item, path in wanted.items():
@@ -203,10 +204,18 @@ def places(items: Sequence[Item], suffix: str = HEATMAP) -> dict[Item, PurePosix
     return given
 
 
+def _short(path: PurePosixPath) -> PurePosixPath:
+    """A path that every system takes: of a very long one, a digest in place of its folders."""
+    if len(str(path).encode()) <= _LONGEST_PATH:
+        return path
+    return PurePosixPath(hashlib.sha256(str(path.parent).encode()).hexdigest()[:10], path.name)
+
+
 def _harmless(part: str) -> str:
     """A part of a path that every file system takes, and that is neither above nor absolute."""
     text = "".join(letter if letter.isprintable() and letter not in '<>:"/\\|?*' else "_" for letter in part)
     text = text.rstrip(". ") or "_"
+    text = f"_{text}" if text.startswith(_FORMULA) else text
     if len(text.encode()) <= _LONGEST:
         return text
     digest = hashlib.sha256(part.encode("utf-8", "backslashreplace")).hexdigest()[:10]

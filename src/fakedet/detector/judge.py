@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -141,7 +141,10 @@ class Judge:
         heatmap = None
         if self._heatmaps is not None and result.findings:
             heatmap = self._places[item]
-            overlay.write(self._heatmaps, heatmap, overlay.overlay(decode(source), result.findings))
+            try:
+                overlay.write(self._heatmaps, heatmap, overlay.overlay(decode(source), result.findings))
+            except overlay.PlaceTaken as taken:
+                heatmap, result = None, replace(result, reasons=(*result.reasons, f"no heatmap, because {taken}"))
         searched = result.status != "unreadable" and self._detector.card.preprocess.face is not None and not self._crops
         faces = sum(finding.box is not None for finding in result.findings) if searched else None
         return Judged(item, _row(item, result, stamp, faces, heatmap))

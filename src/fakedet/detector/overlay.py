@@ -90,17 +90,21 @@ def open_folder(folder: Path) -> Path:
     return folder.resolve()
 
 
+class PlaceTaken(UserError):
+    """Something else lies where a heatmap should be written."""
+
+
 def write(folder: Path, place: PurePosixPath, picture: Picture) -> None:
     """Write an RGB picture as JPEG at a place below a folder; a link that leads out of it is not followed.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: when it cannot be written; `PlaceTaken` for a folder of its name, or a file in place of its folder.
     """
     file = folder / place
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         if not file.parent.resolve().is_relative_to(folder):
             raise UserError(f"{shown(file)} is not written: it lies outside of {shown(folder)}.")
+        file.parent.mkdir(parents=True, exist_ok=True)
         done, data = cv2.imencode(
             ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
         )
@@ -109,5 +113,7 @@ def write(folder: Path, place: PurePosixPath, picture: Picture) -> None:
         partial.unlink(missing_ok=True)  # were it a link, it would be written through
         partial.write_bytes(data.tobytes())
         partial.replace(file)
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise PlaceTaken(f"{shown(file)} cannot be written ({error.strerror}).") from error
     except OSError as error:
         raise UserError(f"{shown(file)} cannot be written ({error.strerror}).") from error

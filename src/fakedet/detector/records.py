@@ -128,15 +128,16 @@ class Records:
             strange = not whole and partial[: len(begin)] != begin[: len(partial)]
             if strange or any(not isinstance(row, dict) or not {"file", *_KEPT} <= set(row) for _, row in rows):
                 raise ValueError("other values")
-        except (ValueError, csv.Error) as error:
+            done = {str(row["file"]): _done(row) for _, row in rows}
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
             raise UserError(
                 f"{self._form.name}={shown(self.target)} holds something else than predictions; choose another file."
             ) from error
         if restart:
-            rows = []
+            rows, done = [], {}
         for _, row in rows:
             self._check(row)
-        self.done = {str(row["file"]): _done(row) for _, row in rows}
+        self.done = done
         self._lines = {str(row["file"]): line for line, row in rows}
         if restart or partial or len(rows) > len(self._lines) or not content:
             self._rewrite()
@@ -162,6 +163,7 @@ class Records:
         """In one step, so that a kill leaves the lines from before or those from now."""
         file = Path(self.target)
         partial = file.with_name(f".{file.name}.partial")
+        partial.unlink(missing_ok=True)  # were it a link, it would be written through
         with partial.open("w", encoding="utf-8", newline="") as stream:
             stream.write(self._form.head + "".join(self._lines.values()))
         partial.replace(file)

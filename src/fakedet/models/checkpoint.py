@@ -20,6 +20,8 @@ from fakedet.models.registry import Network, build
 FORMAT = 2
 _KEY = "fakedet"
 _PREFIX = "network."
+# What a data section names on the machine that it was trained on.
+_FOLDERS = ("root", "raw", "sets", "ffpp_splits", "celebdf_list")
 BEST, LAST = "best.ckpt", "last.ckpt"
 
 
@@ -92,7 +94,8 @@ def write_bare(file: Path, target: Path) -> None:
         UserError: when `file` is not a checkpoint of ours, or `target` cannot be written.
     """
     checkpoint = read(file)
-    card = {**checkpoint[_KEY], "data": {**checkpoint[_KEY]["data"], "root": "."}}
+    data = {name: value for name, value in checkpoint[_KEY]["data"].items() if name not in _FOLDERS}
+    card = {**checkpoint[_KEY], "data": {**data, "root": "."}}
     weights = {key: value.clone() for key, value in checkpoint["state_dict"].items() if key.startswith(_PREFIX)}
     kept = {"state_dict": weights, _KEY: card}
     # What Lightning asks of a checkpoint that it reads.

@@ -18,22 +18,32 @@ _STOP_SECONDS = 30
 
 
 class Impatient(H11Protocol):
-    """uvicorn's protocol, which closes a connection that has not sent the headers of a request in time."""
+    """uvicorn's protocol, which closes a connection that has not sent the headers of a request in time.
+
+    That holds for each of its requests: uvicorn's own clock between two of them stops at the first byte.
+    """
 
     seconds: float
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
-        self._clock = self.loop.call_later(self.seconds, self._give_up)
+        self._clock = self.loop.call_later(self.seconds, self._give_up, None)
+
+    def on_response_complete(self) -> None:
+        """Start it anew."""
+        answered = self.cycle
+        super().on_response_complete()  # the next request may begin in here
+        self._clock.cancel()
+        self._clock = self.loop.call_later(self.seconds, self._give_up, answered)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._clock.cancel()
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
-        if self.cycle is None:
+    def _give_up(self, last: object) -> None:
+        if self.cycle is last:
             self.transport.close()
 
 

@@ -64,7 +64,7 @@ class _Body:
         Raises:
             Problem: when it is too much or too late.
         """
-        most = self._settings.max_upload_bytes
+        most = self._settings.most_bytes
         if self._length > most:
             raise Problem("too-many-bytes", f"The body may have {most} bytes.")
         if not self._awaited:

@@ -126,7 +126,7 @@ def install(app: FastAPI, service: Service) -> None:
 
 
 def _add_predictions(router: APIRouter, service: Service) -> None:
-    most = service.settings.batch
+    most = service.settings.most_pictures
 
     @router.post(
         "/predict",
@@ -180,9 +180,9 @@ def _add_facts(router: APIRouter, service: Service) -> None:
         "threshold": card.decision.threshold,
         "trained_on": {kind: len(base64.b64decode(text)) // 8 for kind, text in card.trained_on.items()},
         "limits": {
-            "bytes": limits.max_upload_bytes,
+            "bytes": limits.most_bytes,
             "pixels": limits.max_pixels,
-            "pictures": limits.batch,
+            "pictures": limits.most_pictures,
             "seconds": limits.receive_seconds,
         },
     }

@@ -1,6 +1,7 @@
 """What a person may set of the service: environment variables that begin with FAKEDET_."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from fakedet.errors import UserError, did_you_mean
 PREFIX = "FAKEDET_"
 # Variables of the commands, which may be set on the same machine.
 _OF_OTHERS = {"FAKEDET_WEIGHTS_URL", "FAKEDET_DATASETS_URL"}
+# What Kubernetes tells every container of a Service that is called fakedet.
+_KUBERNETES = re.compile(r"FAKEDET_(SERVICE_(HOST|PORT)|PORT(_\d+_.+)?$)")
 
 
 class Settings(BaseSettings):
@@ -25,8 +28,8 @@ class Settings(BaseSettings):
         sha256: what the file must hash to, in hexadecimal; without it any file is taken.
         threads: pictures that are judged at once, each on one thread; without it, as many as there are cores.
         queue: pictures that may wait for a thread; above it the answer is 503.
-        batch: most pictures of one request.
-        max_upload_bytes: most bytes of a request's body.
+        batch: most pictures of one request, as far as threads and queue hold so many.
+        max_upload_bytes: most bytes of a request's body, as far as max_buffered_bytes lets.
         max_buffered_bytes: most bytes that all requests together hold in memory; above it the answer is 503.
         max_pixels: most pixels of a picture.
         receive_seconds: how long a client may take to send its request.
@@ -67,6 +70,16 @@ class Settings(BaseSettings):
         """Pictures that are judged at once."""
         return self.threads or cores()
 
+    @property
+    def most_pictures(self) -> int:
+        """Of one request: more could never be taken."""
+        return min(self.batch, self.workers + self.queue)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of one request's body: more could never be taken."""
+        return min(self.max_upload_bytes, self.max_buffered_bytes)
+
     def model_file(self) -> Path:
         """The detector's file: the one that is named, or the one that comes along."""
         return self.model or OWN
@@ -80,7 +93,7 @@ def read_settings() -> Settings:
     """
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known and name not in _OF_OTHERS:
+        if name.startswith(PREFIX) and name not in known and name not in _OF_OTHERS and not _KUBERNETES.match(name):
             raise UserError(f"{name}{did_you_mean(name, known)} is no setting of the service; unset it.")
     try:
         return Settings()

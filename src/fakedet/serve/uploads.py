@@ -44,6 +44,8 @@ async def read_form(request: Request, field: str, most: int) -> tuple[list[bytes
     )
     try:
         form = await parser.parse()
+    except UnicodeError:  # of a charset that knows no text
+        raise Problem("bad-form", "The form's charset cannot be used: leave it out.") from None
     except MultiPartException as error:
         raise Problem("bad-form", f"The form is damaged or has too many or too long fields: {error.message}") from None
     images, explain = [], False

@@ -76,14 +76,15 @@ export class Card {
     this.part(".odds").hidden = false;
   }
 
-  /** What the service says; `card` is the model's, or null. Returns it in one line, to be read out. */
-  async judged(result, card, elapsed) {
+  /** What the service says; `card` is the model's, or null. Returns it in one line, to be read out, unless stopped. */
+  async judged(result, card, elapsed, signal) {
     if (result.status === "unreadable") return this.fails(words.sentence(`The picture ${result.reasons[0]}`), words.unjudged(result.status));
     this.result = result;
     this.model = card;
     this.noun = result.findings.some((finding) => finding.box !== null) ? "face" : "picture";
     const text = result.status === "scored" ? words.headline(result.verdict, result.probability) : words.unjudged(result.status);
     await this.stage.mark(result);
+    if (signal.aborted) return "";
     if (result.status === "scored") {
       this.title(result.verdict, result.verdict, text);
       this.listFaces();

@@ -91,7 +91,7 @@ async function judge(job) {
       const elapsed = performance.now() - began;
       await job.preview;
       if (card === null) await loadModel();
-      const said = await job.card.judged(result, card, elapsed);
+      const said = await job.card.judged(result, card, elapsed, signal);
       if (!signal.aborted) announce(said);
       return;
     } catch (failure) {
@@ -205,6 +205,7 @@ at("key").addEventListener("submit", (event) => {
   event.preventDefault();
   client.useKey(at("key-field").value);
   hideKey();
+  jobs.find((each) => each.state === "sent")?.card.part(".remove").focus(); // the form that had it is gone
   keyGiven?.();
 });
 at("cancel").addEventListener("click", cancelAll);
