@@ -132,7 +132,6 @@ class DataModule(LightningDataModule):
         # Splits are the download's: they do not depend on what a finder saw.
         both = pd.concat([found, missed], ignore_index=True) if len(missed) else found
         divided = manifest.complete(self.divide(both))
-        manifest.check_videos(divided)
         without = divided["path"].isin(missed["path"])
         self.rows, self.missed = (divided[part].reset_index(drop=True) for part in (~without, without))
         if self.limit is not None:
@@ -166,7 +165,8 @@ class DataModule(LightningDataModule):
         return int(shared.sum())
 
     def check_trainable(self) -> None:
-        """Raise a `UserError` unless training and validation have both classes."""
+        """Raise a `UserError` unless training and validation have both classes, and videos can be told apart."""
+        manifest.check_videos(self.rows)
         check_classes(self.training_images()[1]["label"], "train")
         check_classes(self.split("val")["label"], "val")
 

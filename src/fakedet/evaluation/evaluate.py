@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from fakedet.augment.suite import Suite
 from fakedet.config import EvaluateConfig, check_keys
 from fakedet.data.datamodule import DataModule
+from fakedet.data.manifest import check_videos
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
@@ -53,6 +54,7 @@ def evaluate(config: EvaluateConfig) -> None:
     rows = data.rows if split == _ALL else data.split(split)
     if rows.empty:
         raise UserError(f"split={split} holds no image; choose train, val, test or all.")
+    check_videos(rows)
     check_policy(config.no_face or card.preprocess.no_face, data)
     leaks = overlaps(card.trained_on, rows, data.file_digests(rows))
     if leaks and not config.allow_leak:

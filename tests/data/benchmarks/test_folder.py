@@ -322,5 +322,6 @@ def test_frames_of_a_video_that_differ_are_refused_before_the_training(
     name = {"group": "original"}.get(column, column)
     two = pd.read_csv(root / "labels.csv").drop_duplicates(name)["file"].iloc[:2]
     _table(root, lambda table: table.assign(video=table["file"].where(~table["file"].isin(two), "003")))
+    data = Folder(root=str(root), manifest="labels.csv", group_by="original", **OPTIONS).prepare()
     with pytest.raises(UserError, match=f"Video 003 has more than one {'label' if column == 'method' else column}"):
-        _rows(root, manifest="labels.csv", group_by="original")
+        data.check_trainable()
