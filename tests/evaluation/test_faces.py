@@ -154,6 +154,12 @@ def test_a_training_that_could_not_be_tested_does_not_begin(prepared: Path, tmp_
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+def test_several_data_sets_have_no_download_to_name(run: Path, prepared: Path, tmp_path: Path) -> None:
+    data = ["data=mix", f"data.sets={{mine: {prepared}}}", "data.workers=0"]
+    with pytest.raises(UserError, match="needs one data set with its download: choose exclude or abstain"):
+        evaluate_here(tmp_path / "run", f"ckpt={run}", *data, "no_face=whole_image")
+
+
 def test_scores_of_data_with_missed_faces_can_be_used_again(
     scored: Callable[[str], Path], prepared: Path, tmp_path: Path
 ) -> None:

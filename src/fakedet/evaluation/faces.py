@@ -27,8 +27,11 @@ def check_policy(policy: str, data: DataModule) -> None:
     """
     if policy not in POLICIES:
         raise UserError(f"no_face={policy}{did_you_mean(policy, POLICIES)} is not one of {', '.join(POLICIES)}.")
-    if policy == "whole_image" and len(data.missed) and (not isinstance(data, Benchmark) or data.raw is None):
-        raise UserError("no_face=whole_image reads the pictures from the download: name it with data.raw=….")
+    if policy == "whole_image" and len(data.missed):
+        if not isinstance(data, Benchmark):
+            raise UserError("no_face=whole_image needs one data set with its download: choose exclude or abstain here.")
+        if data.raw is None:
+            raise UserError("no_face=whole_image reads the pictures from the download: name it with data.raw=….")
 
 
 def score_missed(
