@@ -91,6 +91,23 @@ def test_one_transparent_colour_is_shown_on_white() -> None:
     assert (decode(_file(Image.new("P", (8, 8), 0), "PNG", transparency=0)) == 255).all()
 
 
+@pytest.mark.parametrize(
+    ("mode", "file_format", "options"),
+    [("RGBA", "PNG", {}), ("P", "PNG", {"transparency": 3}), ("LA", "PNG", {}), ("RGBA", "WEBP", {"lossless": True}),
+     ("CMYK", "TIFF", {}), ("1", "TIFF", {}), ("RGB", "BMP", {})],
+)  # fmt: skip
+def test_a_picture_of_many_rows_is_converted_like_one_of_few(
+    mode: str, file_format: str, options: dict[str, Any]
+) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (700, 9, 4), dtype=np.uint8)
+    whole = Image.fromarray(noise, "RGBA").convert(mode)
+    decoded = decode(_file(whole, file_format, **options))
+    assert decoded.shape == (700, 9, 3)
+    for top in (0, 250, 500, 690):
+        few = whole.crop((0, top, 9, top + 10))
+        assert np.array_equal(decoded[top : top + 10], decode(_file(few, file_format, **options)))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 @pytest.mark.parametrize("largest", [200, 65535])
 def test_16_bit_grey_is_scaled(suffix: str, largest: int) -> None:

@@ -4,13 +4,14 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from services import Server
+from services import Server, serving
 
 Encode = Callable[..., bytes]
 
@@ -114,6 +115,18 @@ def test_bombs_are_refused_before_they_are_decoded(service: Server, encoded: Enc
         assert (response.status_code, response.json()["code"]) == (413, "too-many-pixels")
     assert service.memory() - before < 50 * 1024
     assert min(seconds) < 0.1
+
+
+def test_two_of_the_largest_pictures_fit_into_two_gigabytes(detector_file: Path) -> None:
+    # Transparent and turned, which takes the most copies; compose.yaml and docs/deploy.md give the memory.
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    stream = io.BytesIO()
+    Image.new("RGBA", (7000, 7000), (10, 200, 30, 128)).save(stream, "PNG", compress_level=1, exif=turned)
+    with serving(detector_file, threads=2) as server, ThreadPoolExecutor(2) as clients:
+        answers = clients.map(lambda _: server.post(stream.getvalue()).status_code, range(4))
+        assert list(answers) == [200] * 4
+        assert server.memory() < 1.5 * 2**20
 
 
 def test_a_jpeg_of_endless_scans_holds_no_thread(service: Server) -> None:

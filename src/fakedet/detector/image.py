@@ -20,6 +20,7 @@ MAX_PIXELS = 50_000_000
 _MOST_SCANS = 100  # of a progressive JPEG, as in libtiff; encoders write about ten
 # What begins something in a JPEG: not a stuffed byte, a restart or a filler (ITU-T T.81, B.1.1).
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_STRIP = 256  # rows that are converted together
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF 6.0, section 15
 _EXIF_ORIENTATION = 0x0112
@@ -181,17 +182,23 @@ def _decode_with_pillow(picture: Image.Image) -> NDArray[np.uint8]:
     # Not Pillow's exif_transpose, which writes the other tags anew and fails where one of them is odd.
     turn = _TURNS.get(picture.getexif().get(_EXIF_ORIENTATION, 1))
     upright = picture if turn is None else picture.transpose(turn)
-    if upright.mode.startswith("I;16"):
-        # Pillow's own conversion would clip at 255 instead of scaling.
-        grey = np.rint(np.asarray(upright, dtype=np.float64) / 257).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
     if upright.mode in ("I", "F"):
         raise ImageError("has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        upright = Image.alpha_composite(white, rgba)
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB")))
+    width, height = upright.size
+    image = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _STRIP):  # conversions make copies: of all of it they could take a gigabyte
+        image[top : top + _STRIP] = _as_rgb(upright.crop((0, top, width, min(top + _STRIP, height))))
+    return image
+
+
+def _as_rgb(strip: Image.Image) -> NDArray[np.uint8]:
+    if strip.mode.startswith("I;16"):
+        # Pillow's own conversion would clip at 255 instead of scaling.
+        grey = np.rint(np.asarray(strip, dtype=np.float64) / 257).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if strip.mode in ("RGBA", "LA", "PA") or "transparency" in strip.info:
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip.convert("RGBA"))
+    return np.asarray(strip.convert("RGB"))
 
 
 def resize(image: NDArray[np.uint8], spec: PreprocessSpec) -> NDArray[np.uint8]:
