@@ -25,7 +25,7 @@ def lay_out(rows: pd.DataFrame, raw: Path, new: Path) -> dict[str, int]:
     """Link to the files of rows; how many each folder has.
 
     Args:
-        rows: of a prepared data set, with `source_clip`.
+        rows: of the shipped detector's prepared data.
         raw: the folder that the data set was prepared from.
         new: the folder that is made.
 
@@ -34,20 +34,22 @@ def lay_out(rows: pd.DataFrame, raw: Path, new: Path) -> dict[str, int]:
     """
     if new.exists():
         raise UserError(f"{new} exists already: name a folder that does not.")
-    rows = rows.dropna(subset="source_clip").drop_duplicates("source_clip")
+    # A picture that is read whole and as a face is named by its source; DFDC's crops are files themselves.
+    crops = rows["path"].str.removeprefix("crops/").where(rows["dataset"] == "dfdc_faces", rows["source_clip"])
+    rows = rows.assign(file=crops).dropna(subset="file").drop_duplicates("file")
     if rows.empty:
         raise UserError("The run holds no test picture that prepare.py has cut.")
-    absent = [clip for clip in rows["source_clip"] if not (raw / clip).is_file()]
+    absent = [file for file in rows["file"] if not (raw / file).is_file()]
     if absent:
         raise UserError(f"{raw} lacks {absent[0]}: name the folder that prepare.py read (data.raw).")
     counts = {}
     for part, of in rows.groupby(rows["dataset"].map(FACES).fillna("general")):
         folder, table = new / str(part), []
-        for row in of.itertuples():
-            place = Path(CLASS_NAMES[row.label]) / str(row.source_clip).replace("/", "_")
+        for label, file, group in zip(of["label"], of["file"], of["group"], strict=True):
+            place = Path(CLASS_NAMES[label]) / file.replace("/", "_")
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            (folder / place).symlink_to((raw / str(row.source_clip)).resolve())
-            table.append({"path": place.as_posix(), "label": row.label, "group": row.group})
+            (folder / place).symlink_to((raw / file).resolve())
+            table.append({"path": place.as_posix(), "label": label, "group": group})
         pd.DataFrame(table).to_csv(folder / "pictures.csv", index=False)
         counts[str(part)] = len(table)
     return counts

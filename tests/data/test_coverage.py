@@ -32,7 +32,8 @@ def test_a_picture_counts_once_and_only_where_a_face_was_cut_out_of_it() -> None
     picture: dict[str, object] = {"error": None, "frames": 1, "crops": [{"frame": None}], "lost": []}
     both_views = {**picture, "crops": [{"frame": None}, {"frame": None}]}
     without_face = {**picture, "lost": [[None, "no face found"]]}
-    counted = coverage.count(ROWS, [picture, both_views, without_face, both_views])
+    without_mask = {**picture, "lost": [[None, "no mask, because masks/a.png is truncated or damaged"]]}
+    counted = coverage.count(ROWS, [picture, both_views, without_face, without_mask])
     assert counted["frames"].tolist() == [2, 1, 1]
     assert counted["faces"].tolist() == [2, 0, 1]
 

@@ -1,6 +1,7 @@
 """Preparing through the real command's function, on miniature downloads in the real layouts."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,18 +20,20 @@ from omegaconf import DictConfig
 from runs import prepare_here, start
 
 from fakedet.data import coverage, manifest, prepared
-from fakedet.data.extract import Extraction, Job, extract
+from fakedet.data.benchmarks.faceforensics import METHODS
+from fakedet.data.extract import NO_MASK, Extraction, Job, extract
 from fakedet.data.miniatures import make_tree
 from fakedet.data.miniatures.actors import film, generator
 from fakedet.data.miniatures.files import write_bytes, write_picture
 from fakedet.data.miniatures.forging import forge
 from fakedet.data.miniatures.image_sets import photograph
 from fakedet.data.workforce import CRASH
+from fakedet.detector.container import VideoError, open_capture
 from fakedet.detector.face import crop
 from fakedet.detector.finders import open_finder
 from fakedet.detector.follow import follow
 from fakedet.detector.image import decode, preprocess
-from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.spec import FaceSpec, PreprocessSpec
 from fakedet.detector.video import Sampling, read
 from fakedet.errors import UserError
 from fakedet.instantiation import instantiate
@@ -350,6 +354,31 @@ def test_the_command_prints_where_everything_lies(trees: Trees, tmp_path: Path) 
     assert "python src/audit.py data=dfdc data.root=out" in output
 
 
+def test_a_limit_is_not_for_preparing(trees: Trees, tmp_path: Path) -> None:
+    _refused(r"data\.limit is for training", trees("celebdf"), tmp_path / "prepared", "data.limit=10")
+
+
+def test_a_prepared_folder_gives_what_is_asked_of_it(trees: Trees, compose: Compose, tmp_path: Path) -> None:
+    root = prepare_here("faceforensics", trees("faceforensics"), tmp_path / "prepared", "frames=1")
+
+    def rows(*overrides: str) -> pd.DataFrame:
+        config = compose("train", "data=faceforensics", f"data.root={root}", *overrides)
+        found: pd.DataFrame = instantiate(config.data, spec=PreprocessSpec(face=FaceSpec())).index()
+        return found
+
+    assert set(rows()["method"]) == {"real", *METHODS}
+    assert set(rows("data.methods=[Deepfakes]")["method"]) == {"real", "Deepfakes"}
+    with pytest.raises(UserError, match=rf"{root} holds no c40 but c23: set data\.compression=c23"):
+        rows("data.compression=c40")
+    table = manifest.read(root / prepared.MANIFEST, manifest.PREPARED)
+    some = table[table["method"] != "NeuralTextures"].assign(compression="c40")
+    manifest.write_table(pd.concat([some.assign(path="c40/" + some["path"]), table]), root / prepared.MANIFEST)
+    assert set(rows()["compression"]) == {"c23"}
+    assert len(rows("data.compression=null")) == len(some) + len(table)
+    with pytest.raises(UserError, match="holds no crop of NeuralTextures: leave it out"):
+        rows("data.compression=c40", "data.methods=[NeuralTextures]")
+
+
 def test_a_wrong_argument_ends_with_a_sentence(tmp_path: Path) -> None:
     run = start("prepare", "data=celebdf", "data.raw=/nowhere", "data.root=out", folder=tmp_path)
     output, _ = run.communicate(timeout=300)
@@ -381,6 +410,34 @@ def test_what_crashed_once_is_tried_again(trees: Trees, whole: Path, tmp_path: P
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     prepare_here("celebdf", trees("celebdf"), root)
     assert _files(root) == _files(whole)
+
+
+def test_what_could_not_be_read_is_named_and_tried_again(trees: Trees, whole: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(whole, tmp_path / "prepared")
+    journal = root / prepared.JOURNAL
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    reason = "cannot be read (Permission denied)"
+    lines[1] |= {"error": reason, "crops": [], "lost": [], "frames": 0, "decoded": 0}
+    lines[2]["lost"] += [[None, f"{NO_MASK} masks/a.png {reason}"]]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    prepare_here("celebdf", trees("celebdf"), root)
+    assert _files(root) == _files(whole)
+
+
+def test_a_video_that_cannot_be_read_costs_itself_alone(
+    trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = next(trees("celebdf").rglob("*.mp4"))
+    opened = Path.open
+
+    def refuse(path: Path, *rest: Any, **options: Any) -> Any:
+        if path.name == file.name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(VideoError, match=r"^cannot be read \(Permission denied\)$"):
+        open_capture(file)
 
 
 def test_pictures_behind_links_are_kept_themselves(trees: Trees, tmp_path: Path) -> None:

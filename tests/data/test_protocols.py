@@ -228,7 +228,8 @@ def test_the_official_split_is_honoured_and_leaks_in_it_are_not_its_to_mend() ->
     division = official(rows, SHARES, 0)
     assert (division.name, division.dropped) == ("official", {})
     assert division.rows["split"].equals(rows["split"])
-    assert list(division.rows["group"]) == list(rows["video"])
+    # A face and its swaps are one group, so that an interval counts them once.
+    assert list(division.rows["group"]) == list(rows["source_clip"])
 
 
 def test_the_group_is_what_is_known_of_group_video_clip_and_path() -> None:
@@ -238,7 +239,7 @@ def test_the_group_is_what_is_known_of_group_video_clip_and_path() -> None:
             "group": ["g", None, None, None], "video": ["v", "v", None, None], "source_clip": ["c", "c", "c", None],
         }
     )  # fmt: skip
-    assert list(official(rows, SHARES, 0).rows["group"]) == ["g", "v", "c", "d"]
+    assert list(official(rows, SHARES, 0).rows["group"]) == ["g", "c", "c", "d"]
     assert list(official(rows.drop(columns=["group", "video"]), SHARES, 0).rows["group"]) == ["c", "c", "c", "d"]
 
 
@@ -260,7 +261,7 @@ def test_a_lacking_validation_split_is_cut_from_training_by_identity(seed: int) 
     assert set(kept.index[kept["split"] == "test"]) == set(rows.index[listed])
     inside = kept["split"] != "test"
     _check(rows[~listed], Division("", kept[inside], division.dropped), {"train", "val"})
-    assert list(kept["group"]) == list(kept["video"])
+    assert list(kept["group"]) == list(kept["source_clip"])
     reals = kept[inside & (kept["label"] == REAL)]["split"].value_counts(normalize=True)
     assert abs(reals["val"] - 0.1) < 0.03
 

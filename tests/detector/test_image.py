@@ -357,3 +357,65 @@ def test_the_exif_of_a_png_is_read_and_a_plain_one_is_decoded_once(monkeypatch: 
     assert np.array_equal(decode(_file(image, "PNG", exif=exif)), np.rot90(image, -1))
     monkeypatch.setattr(PngImageFile, "load", None)
     assert np.array_equal(decode(_file(image, "PNG")), image)
+
+
+def _directory(entries: list[tuple[int, int, int]], *, big: bool = False) -> bytes:
+    """A TIFF of 1 × 2 grey pixels with further entries: tag, type, number of values, all of them at the end."""
+    known = [(256, 3, 1, 1), (257, 3, 1, 2), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (278, 3, 1, 1)]
+    count = len(known) + len(entries)
+    size, head = (20, 16 + 8) if big else (12, 8 + 2)
+    end = head + size * count + (8 if big else 4)
+    form = "<HHQQ" if big else "<HHII"
+    start = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, count) if big else struct.pack("<2sHIH", b"II", 42, 8, count)
+    packed = [struct.pack(form, *entry) for entry in known] + [struct.pack(form, *entry, end) for entry in entries]
+    longest = max((number for _, _, number in entries), default=0)
+    return start + b"".join(packed) + bytes(size - 8) + b"\x08" * (8 * longest + 8)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("tag", "kind"), [(273, 1), (273, 4), (324, 1), (282, 5)])
+def test_a_tiff_of_very_many_values_is_refused_before_it_is_opened(tag: int, kind: int, big: bool) -> None:
+    data = _directory([(tag, kind, 150_000)], big=big)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="TIFF with 150000 values of one tag"):
+        decode(data)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_a_tiff_of_a_million_tags_is_refused() -> None:
+    data = bytearray(_directory([], big=True))
+    data[16:24] = struct.pack("<Q", 10**6)
+    with pytest.raises(ImageError, match="TIFF with 1000000 tags"):
+        decode(bytes(data))
+
+
+def test_a_tiff_with_a_large_profile_is_decoded() -> None:
+    picture = Image.new("RGB", (8, 8), (1, 2, 3))
+    assert (decode(_file(picture, "TIFF", icc_profile=bytes(300_000))) == (1, 2, 3)).all()
+
+
+def test_scans_that_follow_a_reserved_marker_are_counted() -> None:
+    data = _file(Image.new("L", (64, 64), 128), "JPEG", progressive=True)
+    head = data[: data.index(b"\xff\xda")]
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x00"
+    restarts, none = b"\xff\xdd\x00\x04\x00\x01", b"\xff\xdd\x00\x04\x00\x00"
+    # libjpeg, which waits for a restart here, takes 0xff02 for none and goes on to the next marker.
+    hidden = b"\xff\x02\xff\xff" + none + (scan + b"\x10") * 150
+    with pytest.raises(ImageError, match="JPEG of more than 100 scans"):
+        decode(head + restarts + scan + b"\x01\x00" + hidden + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_exif_data_as_long_as_a_picture_is_refused(file_format: str) -> None:
+    few = Image.Exif()
+    few[0x0112] = 3
+    values = few.tobytes() + bytes(2**20)
+    if file_format == "JPEG":  # in segments, which Pillow puts together
+        plain = _file(_picture(), "JPEG")
+        piece = values[:60_000]
+        data = plain[:2] + (b"\xff\xe1" + struct.pack(">H", len(piece) + 2) + piece) * 18 + plain[2:]
+    else:
+        data = _file(_picture(), file_format, exif=values)
+    with pytest.raises(ImageError, match="more than 1048576 bytes of EXIF data"):
+        decode(data)

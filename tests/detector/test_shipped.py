@@ -168,6 +168,9 @@ def _in(part: str, **values: Any) -> Callable[[dict[str, Any]], Any]:
         (_in("preprocess", mean=[None] * 3), "its card is damaged"),
         (_in("preprocess", std=[float("nan")] * 3), r"its card is damaged \(NaN is no number\)"),
         (_in("preprocess", face={"finder": "mtcm"}), r"face.finder='mtcm' \(did you mean mtcnn\?\)"),
+        (_with(trained_on={"file": 5}), "trained_on lacks"),
+        (_in("trained_on", file=5), r"trained_on\.file is damaged"),
+        (_in("training", datasets=5), r"training\.datasets is no list of names"),
         (_in("decision", threshold=7), "decision.threshold=7 is not a number"),
     ],
 )

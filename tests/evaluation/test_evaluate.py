@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from runs import evaluate_here, metrics, train_here
+from runs import evaluate_here, metrics, prepare_here, train_here
 from sklearn.metrics import roc_auc_score
 from wandb_file import offline_runs
 
@@ -59,6 +59,57 @@ def test_other_data_is_scored_whole_unless_it_has_a_test_split(
     split = make_folder(tmp_path / "split", groups=10, size=50, layout="splits")
     found = evaluate_here(tmp_path / "2", f"ckpt={run}", "data=folder", f"data.root={split}", "data.workers=0")
     assert {name: entry["images"] for name, entry in metrics(found)["splits"].items()} == {"test": 4}
+
+
+def test_a_checkpoint_to_hand_on_is_evaluated_too(run: Path, make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    few = make_folder(tmp_path / "few", groups=2, size=50)
+    checkpoint.write_bare(checkpoint.find(run), tmp_path / "bare.ckpt")
+    found = evaluate_here(
+        tmp_path / "1", f"ckpt={tmp_path / 'bare.ckpt'}", "data=folder", f"data.root={few}", "data.workers=0"
+    )
+    assert metrics(found)["splits"]["all"]["images"] == 4
+
+
+def test_scores_outlive_a_kill_in_the_checks(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = make_folder(tmp_path / "few", groups=2, size=50)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fakedet.evaluation.conclusion.explain_rows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_here(tmp_path / "1", f"ckpt={run}", "data=folder", f"data.root={few}", "data.workers=0")
+    assert not (tmp_path / "1" / "metrics.json").exists()
+    found = evaluate_here(tmp_path / "2", f"predictions={tmp_path / '1'}")
+    assert metrics(found)["splits"]["all"]["images"] == 4
+
+
+def test_a_set_without_a_test_split_is_not_left_out_of_a_mixture_in_silence(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    sets = {}
+    for name, layout in (("cut", "splits"), ("mine", "flat")):
+        raw = make_folder(tmp_path / name, groups=10, size=50, **({"layout": layout} if layout == "splits" else {}))
+        sets[name] = prepare_here("folder", raw, tmp_path / "prepared" / name, "faces=false")
+    chosen = [f"ckpt={run}", "data=mix", f"data.sets={{cut: {sets['cut']}, mine: {sets['mine']}}}", "data.workers=0"]
+    with pytest.raises(UserError, match=r"data\.sets: mine has no test split of its own"):
+        evaluate_here(tmp_path / "1", *chosen)
+    found = evaluate_here(tmp_path / "2", *chosen, "split=all")
+    assert metrics(found)["splits"]["all"]["images"] > 20
+
+
+def test_a_foreign_validation_split_flattered_nobody(
+    run: Path, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    own = evaluate_here(tmp_path / "own", f"ckpt={run}", "split=val")
+    assert "its checkpoint was chosen on this split" in (own / "report.html").read_text()
+    split = make_folder(tmp_path / "split", groups=10, size=50, layout="splits")
+    chosen = [f"ckpt={run}", "data=folder", f"data.root={split}", "data.workers=0", "split=val"]
+    found = evaluate_here(tmp_path / "foreign", *chosen)
+    assert "its checkpoint was chosen on this split" not in (found / "report.html").read_text()
 
 
 def test_images_that_were_trained_on_are_refused_or_said_first(run: Path, images: Path, tmp_path: Path) -> None:
@@ -177,7 +228,8 @@ def test_every_image_unreadable_in_one_class_is_said_and_nothing_breaks(
         (["device=nonsense"], "device=nonsense cannot be used"),
         (["ckpt=/nowhere.ckpt"], r"There is no checkpoint /nowhere\.ckpt"),
         (["pooling=mode"], r"pooling=mode .*is none of mean, median"),
-        (["predictions=/nowhere"], r"predictions= scores nothing, so ckpt= and robustness= do not go with it"),
+        (["predictions=/nowhere", "no_face=abstain"], r"predictions= scores nothing, so .* no_face= do not go with"),
+        (["predictions=/nowhere"], r"predictions= scores nothing, so ckpt=, robustness= and no_face= do not go with"),
     ],
 )
 def test_what_the_caller_can_mend_is_one_sentence(

@@ -238,6 +238,12 @@ def test_detectors_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert names == ["net (0) (first/0)", "net (0) (second/0)", "net (1)"]
 
 
+def test_a_run_and_its_checkpoint_that_both_failed_are_told_apart(tmp_path: Path) -> None:
+    for number, ckpt in enumerate(("runs/x", "runs/x/checkpoints/best.ckpt")):
+        write_overrides(tmp_path / str(number), f"ckpt={ckpt}", "data=here", failure="data.root=/gone is no folder.")
+    assert len({detector.name for detector in _matrix(tmp_path).detectors}) == 2
+
+
 def test_folders_of_other_versions_and_damaged_ones_say_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "0", "x", ["there"], some_rows("here", 1.0))
     _change(run, lambda metrics: metrics.pop("detector"))

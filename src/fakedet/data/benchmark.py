@@ -117,7 +117,7 @@ class Benchmark(DataModule):
             if folder.dataset != self.dataset:
                 raise UserError(f"data.root={self.root} was prepared from {folder.dataset}, not from {self.dataset}.")
             self.crops = folder.face
-            return manifest.read(self.root / prepared.MANIFEST, manifest.PREPARED)
+            return self.chosen(manifest.read(self.root / prepared.MANIFEST, manifest.PREPARED))
         if (self.root / prepared.JOURNAL).is_file():
             raise UserError(f"data.root={self.root} is prepared in part; run the same prepare.py again to go on.")
         if self.medium == "video" or self.faces:
@@ -127,7 +127,19 @@ class Benchmark(DataModule):
     def faceless(self) -> pd.DataFrame:
         """Rows of the frames and pictures in which `prepare.py` found no face; none of what was never prepared."""
         file = self.root / prepared.MISSED
-        return manifest.read(file, manifest.PREPARED) if file.is_file() else super().faceless()
+        return self.taken(manifest.read(file, manifest.PREPARED)) if file.is_file() else super().faceless()
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those rows of a prepared folder that the settings ask for: the folder may hold more."""
+        return rows
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """`taken`, of all crops.
+
+        Raises:
+            UserError: when something is asked for that the folder does not hold.
+        """
+        return self.taken(rows)
 
     def scan_all(self, raw: Path) -> Scan:
         """`scan`, with the columns that all data sets fill alike, sorted by path.

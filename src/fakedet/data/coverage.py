@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from fakedet.data.extract import NO_MASK
 from fakedet.data.prepared import COVERAGE, Prepared
 from fakedet.data.splits import CLASS_NAMES
 from fakedet.figures import canvas
@@ -46,7 +47,8 @@ def count(rows: pd.DataFrame, records: Sequence[dict[str, Any]]) -> pd.DataFrame
 
 def _faces(record: dict[str, Any]) -> int:
     """Frames that gave a crop; a picture without a face that was kept whole gave none."""
-    return len({crop["frame"] for crop in record["crops"]} - {frame for frame, _ in record["lost"]})
+    lost = {frame for frame, reason in record["lost"] if not reason.startswith(NO_MASK)}
+    return len({crop["frame"] for crop in record["crops"]} - lost)
 
 
 def shares(covered: pd.DataFrame) -> pd.Series:

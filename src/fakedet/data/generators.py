@@ -87,13 +87,17 @@ class GeneratorFolders(Benchmark):
             if parent / folder not in found and (raw / parent).is_dir()
         ]
 
-    def index(self) -> pd.DataFrame:
-        """Rows of the chosen generators, of a prepared folder too."""
-        rows = super().index()
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the chosen generators."""
         if self.generators is None:
             return rows
-        chosen = self._chosen([self._generator(path) for path in rows["path"]], self.root)
-        return rows[chosen].reset_index(drop=True)
+        wanted = [self._generator(path) in self.generators for path in rows["path"]]
+        return rows[pd.Series(wanted, rows.index, dtype=bool)].reset_index(drop=True)
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The same; each of them must be there."""
+        self._chosen([self._generator(path) for path in rows["path"]], self.root)
+        return self.taken(rows)
 
     def _parents(self, root: Path) -> list[Path]:
         """Folders that hold class folders."""

@@ -18,6 +18,8 @@ from fakedet.data.sampling import Draw
 from fakedet.detector.image import ImageError, decode, normalise, resize
 from fakedet.detector.spec import PreprocessSpec
 
+_GRACE_SECONDS = 30  # in which the main process ends a step and saves its state
+
 Augment = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
@@ -125,6 +127,8 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
     # Ctrl-C reaches every process of a terminal; the main one needs its workers to save its state.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # So does the SIGTERM of a cluster or of `timeout`: they end some time after it, also if nobody is left to end them.
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE_SECONDS))
 
 
 class Loader(DataLoader[Item]):

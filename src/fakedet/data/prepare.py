@@ -18,6 +18,7 @@ from fakedet.data.extract import FORMATS, NO_FACE, NO_MASK, OTHER_FACE, WHOLE, E
 from fakedet.data.journal import Journal
 from fakedet.data.prepared import MANIFEST, MISSED, QUARANTINE, RECORD, Prepared
 from fakedet.data.workforce import CRASH, work_off
+from fakedet.detector.image import UNREAD
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.detector.video import Sampling
 from fakedet.errors import UserError, did_you_mean
@@ -67,6 +68,8 @@ def _data(config: PrepareConfig) -> Benchmark:
     data = instantiate(config.data, spec=PreprocessSpec())
     if not isinstance(data, Benchmark):
         raise UserError("This data set has no download to prepare; train on it as it is.")
+    if data.limit is not None:
+        raise UserError("data.limit is for training and evaluation; prepare.py makes crops of all of it.")
     if data.raw is None:
         raise UserError(f"data.raw must be given: the folder with the download of {data.source.title}.")
     raw, root = data.raw.resolve(), data.root.resolve()
@@ -153,8 +156,14 @@ def _prepare(journal: Journal, jobs: list[Job], extraction: Extraction, workers:
 
 
 def _is_done(job: Job, record: Record | None) -> bool:
-    """Whether a file need not be done again: it has not changed, nor its mask; a crash may have been the machine's."""
-    if record is None or record["size"] != job.size or record["error"] == CRASH:
+    """Whether a file need not be done again: it has not changed, nor its mask.
+
+    A crash, and a file that could not be read, may have been the machine's.
+    """
+    if record is None or record["size"] != job.size:
+        return False
+    reasons = [record["error"] or "", *(reason for _, reason in record["lost"] if reason.startswith(NO_MASK))]
+    if any(reason == CRASH or UNREAD in reason for reason in reasons):
         return False
     return bool(record.get("mask", job.mask) == job.mask)  # older journals do not say it
 

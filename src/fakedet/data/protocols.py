@@ -40,7 +40,8 @@ def official(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> Divi
 
     A lacking validation or test split is cut from the training part as `identity_disjoint` does it, so
     fakes there whose people fall apart are dropped. Test data alone stays as it is. Official splits may
-    share people: `group` is the video, and nothing is said here about who crosses.
+    share people and clips: `group` is the clip that a video was made from, so that intervals count a face and
+    its swaps once, and nothing is said here about who crosses.
 
     Args:
         rows: `split` may be missing for all rows, which is then `identity_disjoint`; rows that it does not
@@ -58,7 +59,7 @@ def official(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> Divi
     kept = rows[given]
     known = kept.reindex(columns=["group", "video", "source_clip", "path"]).astype("string")
     group = known["group"]
-    for name in ("video", "source_clip", "path"):
+    for name in ("source_clip", "video", "path"):
         group = group.fillna(known[name])
     kept = kept.assign(group=group)
     present = set(kept["split"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.trained_on import TrainedOn
 from fakedet.errors import UserError
 
 FORMAT = 1
@@ -74,6 +75,10 @@ class DetectorCard:
         for name in ("preprocess", "training", "trained_on"):
             if not isinstance(values[name], Mapping):
                 raise UserError(f"the card's {name} is no mapping of names to values.")
+        TrainedOn.from_json(values["trained_on"])
+        datasets = values["training"].get("datasets", [])
+        if not isinstance(datasets, list) or not all(isinstance(name, str) for name in datasets):
+            raise UserError("the card's training.datasets is no list of names.")
         return cls(
             **{entry.name: values[entry.name] for entry in fields(cls) if entry.name not in ("preprocess", "decision")},
             preprocess=PreprocessSpec.from_json(values["preprocess"]),

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fakedet.detector.image import MAX_PIXELS
+from fakedet.detector.image import MAX_PIXELS, UNREAD
 from fakedet.errors import UserError
 
 
@@ -78,16 +78,10 @@ def open_capture(path: Path) -> cv2.VideoCapture:
     Raises:
         VideoError: for a missing, empty, unknown or truncated file.
     """
-    if not path.exists():
-        raise VideoError("does not exist")
-    if not path.is_file():
-        raise VideoError("is no file")
-    if path.stat().st_size == 0:
-        raise VideoError("is empty")
-    if _is_playlist(path):
-        raise VideoError("is a list of other files, which are not looked at")
-    if _ends_early(path):
-        raise VideoError("is truncated: it ends before its index says")
+    try:
+        _check_file(path)
+    except OSError as error:
+        raise VideoError(f"{UNREAD} ({error.strerror})") from error
     # One thread: processes are the parallelism. No acceleration: its pixels depend on the machine.
     options = [cv2.CAP_PROP_N_THREADS, 1, cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE]
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error below says it better
@@ -99,6 +93,19 @@ def open_capture(path: Path) -> cv2.VideoCapture:
     if not capture.isOpened():
         raise VideoError("cannot be opened as a video: it is damaged, incomplete or of an unknown kind")
     return capture
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise VideoError("does not exist")
+    if not path.is_file():
+        raise VideoError("is no file")
+    if path.stat().st_size == 0:
+        raise VideoError("is empty")
+    if _is_playlist(path):
+        raise VideoError("is a list of other files, which are not looked at")
+    if _ends_early(path):
+        raise VideoError("is truncated: it ends before its index says")
 
 
 def _is_playlist(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from pathlib import Path
 
@@ -17,11 +18,17 @@ from fakedet.errors import UserError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 50_000_000
+UNREAD = "cannot be read"  # how an error begins that is the file system's, not the picture's
 _MOST_SCANS = 100  # of a progressive JPEG, as in libtiff; encoders write about ten
-# What begins something in a JPEG: not a stuffed byte, a restart or a filler (ITU-T T.81, B.1.1).
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+# What begins a segment of a JPEG: not a stuffed byte, a reserved marker, a restart or a filler (ITU-T T.81, B.1.1).
+_MARKER = re.compile(rb"\xff[^\x00-\xbf\xd0-\xd8\xff]")
 _STRIP = 256  # rows that are converted together
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_START_OF_SCAN, _END_OF_IMAGE, _EXIF_SEGMENT = 0xDA, 0xD9, 0xE1
+_MOST_EXIF = 2**20  # bytes; one segment of a JPEG holds a sixteenth of it
+_MOST_TAGS, _MOST_VALUES = 4096, 100_000  # of a TIFF, and of one of its tags
+_LONG_EXIF = f"has more than {_MOST_EXIF} bytes of EXIF data"
+_OPAQUE = (1, 2, 7)  # types whose values stay bytes: BYTE, ASCII, UNDEFINED (TIFF 6.0, section 2)
+_PLACES = (273, 279, 324, 325)  # tags of strips and tiles, each of which becomes an object
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF 6.0, section 15
 _EXIF_ORIENTATION = 0x0112
 _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where one may keep it
@@ -64,9 +71,9 @@ def decode(source: bytes | Path) -> NDArray[np.uint8]:
     try:
         data = source.read_bytes() if isinstance(source, Path) else source
     except OSError as error:
-        raise ImageError(f"cannot be read ({error.strerror})") from error
+        raise ImageError(f"{UNREAD} ({error.strerror})") from error
     except ValueError as error:  # a name that no file can have
-        raise ImageError(f"cannot be read ({error})") from error
+        raise ImageError(f"{UNREAD} ({error})") from error
     header = open_header(data)
     try:
         if _is_plain(header, data):
@@ -125,10 +132,16 @@ def open_header(data: bytes, most: int = MAX_PIXELS) -> Image.Image:
         most: number of pixels that may be decoded.
 
     Raises:
-        ImageError: for an empty or unknown file, and a JPEG of very many scans; `TooLarge` above that number.
+        ImageError: for an empty or unknown file, a JPEG of very many scans, a TIFF of very many values and very
+            long EXIF data; `TooLarge` above that number.
     """
     if not data:
         raise ImageError("is empty")
+    # What a small file could make Pillow or libjpeg do for hours, or fill the memory with, while they open it.
+    if data.startswith(b"\xff\xd8"):
+        _check_segments(data)
+    elif data[:2] in (b"II", b"MM"):
+        _check_directory(data)
     try:
         with warnings.catch_warnings():
             # Pillow warns at half of its own bomb limit; ours is lower and an error.
@@ -139,24 +152,52 @@ def open_header(data: bytes, most: int = MAX_PIXELS) -> Image.Image:
     except Exception as error:  # as above
         raise ImageError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
     _check_pixels(*header.size, most)
-    # Each scan goes over all pixels, whatever it brings: a small file could take hours.
-    if header.format in ("JPEG", "MPO") and _has_many_scans(data):
-        raise ImageError(f"is a JPEG of more than {_MOST_SCANS} scans")
     if isinstance(header, TiffImageFile):
         _check_tiles(header, most)
     return header
 
 
-def _has_many_scans(data: bytes) -> bool:
-    """Whether the first picture of a JPEG file has more scans than allowed; what follows it is not read."""
-    place, scans = 2, 0
-    while scans <= _MOST_SCANS:
-        found = _MARKER.search(data, place)
-        if found is None or found[0][1] == _END_OF_IMAGE:
-            return False
+def _check_segments(data: bytes) -> None:
+    """Refuse a JPEG of very many scans, each of which goes over all pixels, and of very long EXIF data.
+
+    What follows its first picture is not read.
+    """
+    place, scans, exif = 2, 0, 0
+    while (found := _MARKER.search(data, place)) is not None and found[0][1] != _END_OF_IMAGE:
+        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         scans += found[0][1] == _START_OF_SCAN
-        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
-    return True
+        exif += length * (found[0][1] == _EXIF_SEGMENT and data[found.end() + 2 : found.end() + 6] == b"Exif")
+        if scans > _MOST_SCANS:
+            raise ImageError(f"is a JPEG of more than {_MOST_SCANS} scans")
+        if exif > _MOST_EXIF:
+            raise ImageError(_LONG_EXIF)
+        place = found.end() + length
+
+
+def _check_directory(data: bytes) -> None:
+    """Refuse a TIFF whose tags have more values than a picture needs: Pillow makes an object of each."""
+    order, is_big = "<" if data.startswith(b"II") else ">", data[2:3] == b"+"
+    entry = struct.Struct(order + ("HHQ8x" if is_big else "HHL4x"))
+    try:
+        (place,) = struct.unpack_from(order + ("Q" if is_big else "L"), data, 8 if is_big else 4)
+        (tags,) = struct.unpack_from(order + ("Q" if is_big else "H"), data, place)
+    except (struct.error, OverflowError):
+        return  # no TIFF, as Pillow will say
+    first = place + (8 if is_big else 2)
+    entries = data[first : first + min(tags, _MOST_TAGS) * entry.size]
+    for tag, kind, count in entry.iter_unpack(entries[: len(entries) // entry.size * entry.size]):
+        if count > _MOST_VALUES and (tag in _PLACES or kind not in _OPAQUE):
+            raise ImageError(f"is a TIFF with {count} values of one tag")
+    if tags > _MOST_TAGS:
+        raise ImageError(f"is a TIFF with {tags} tags")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """As EXIF counts, 1 for upright."""
+    if any(len(picture.info.get(name, "")) > _MOST_EXIF for name in ("exif", "Raw profile type exif")):
+        raise ImageError(_LONG_EXIF)
+    found = picture.getexif().get(_EXIF_ORIENTATION, 1)
+    return found if isinstance(found, int) else 1
 
 
 def _check_tiles(header: TiffImageFile, most: int) -> None:
@@ -174,13 +215,13 @@ def _is_plain(header: Image.Image, data: bytes) -> bool:
         return False
     # Asked for the EXIF of a PNG, Pillow decodes all of it.
     is_upright = header.format == "PNG" and not any(name in data for name in _PNG_EXIF)
-    return is_upright or header.getexif().get(_EXIF_ORIENTATION, 1) == 1
+    return is_upright or _orientation(header) == 1
 
 
 def _decode_with_pillow(picture: Image.Image) -> NDArray[np.uint8]:
     picture.load()
     # Not Pillow's exif_transpose, which writes the other tags anew and fails where one of them is odd.
-    turn = _TURNS.get(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    turn = _TURNS.get(_orientation(picture))
     upright = picture if turn is None else picture.transpose(turn)
     if upright.mode in ("I", "F"):
         raise ImageError("has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")

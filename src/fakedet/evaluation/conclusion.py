@@ -103,16 +103,6 @@ def conclude(
     if decide is not None:
         decision = decide(tables["val"])
         tables = {split: decided(predictions, decision) for split, predictions in tables.items()}
-    panels, checked, findings = {}, {}, []
-    for split, predictions in tables.items():
-        own = predictions[predictions["face_status"] == GIVEN].reset_index(drop=True)
-        panels[f"{EXAMPLES}, {split}"] = explain_rows(network, data, choose_rows(own, PANEL_COUNT, PANEL_SEED))
-        mistakes = most_confident_mistakes(scored(own), decision.threshold)
-        panels[f"{MISTAKES}, {split}"] = explain_rows(network, data, mistakes)
-        if question.checks is not None:
-            done = run_checks(question.checks, network, data, own, device, decision)
-            checked[split] = done.metrics
-            findings += done.findings
     state = checkpoint.read(file)
     spec = card.preprocess
     about: dict[str, Any] = {
@@ -130,16 +120,30 @@ def conclude(
         "protocol": manifest.protocol_hash(data.rows),
         "protocol_name": data.protocol_name,
         "leaks": list(question.leaks),
-        "checks": checked,
-        "doubts": [*findings, *doubts(spec.face, data)],
+        "checks": {},
+        "doubts": doubts(spec.face, data),
         "decision": decision.to_json(),
         "pooling": question.pooling,
         "no_face": policy,
         "audit": read_audit(data.root),
         "latency": measure_latency(network, spec, device),
         "environment": _environment(device),
-        "step": int(state["global_step"]),
+        "step": int(state.get("global_step", 0)),  # a bare checkpoint has none
     }
+    # The scores are what took long: a run that is killed in what follows has them (`predictions=`).
+    run.mkdir(parents=True, exist_ok=True)
+    table_of_scores.write(pd.concat(tables.values(), ignore_index=True), about, run)
+    panels, checked, findings = {}, {}, []
+    for split, predictions in tables.items():
+        own = predictions[predictions["face_status"] == GIVEN].reset_index(drop=True)
+        panels[f"{EXAMPLES}, {split}"] = explain_rows(network, data, choose_rows(own, PANEL_COUNT, PANEL_SEED))
+        mistakes = most_confident_mistakes(scored(own), decision.threshold)
+        panels[f"{MISTAKES}, {split}"] = explain_rows(network, data, mistakes)
+        if question.checks is not None:
+            done = run_checks(question.checks, network, data, own, device, decision)
+            checked[split] = done.metrics
+            findings += done.findings
+    about |= {"checks": checked, "doubts": [*findings, *about["doubts"]]}
     return report_on(run, about, tables, trackers, panels)
 
 

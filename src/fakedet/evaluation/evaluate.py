@@ -13,6 +13,7 @@ from fakedet.augment.suite import Suite
 from fakedet.config import EvaluateConfig, check_keys
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import check_videos
+from fakedet.data.mix import Mix
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
@@ -51,6 +52,8 @@ def evaluate(config: EvaluateConfig) -> None:
     data = _find_data(section, config, card.preprocess, run / "quarantine.csv")
     has_test = config.data is None or _is_cut(config.data) or data.has_own_splits
     split = config.split or ("test" if has_test else _ALL)
+    if config.split is None and isinstance(data, Mix):
+        check_tested(data)
     rows = data.rows if split == _ALL else data.split(split)
     if rows.empty:
         raise UserError(f"split={split} holds no image; choose train, val, test or all.")
@@ -67,6 +70,21 @@ def evaluate(config: EvaluateConfig) -> None:
         conclude(run, file, data, question, device, trackers)
 
 
+def check_tested(data: Mix) -> None:
+    """Refuse to leave out a whole data set of a mixture because it brings no test split of its own.
+
+    Raises:
+        UserError: which names it.
+    """
+    splits = data.rows.groupby(data.member(data.rows))["split"].agg(set)
+    without = [str(name) for name, there in splits.items() if "test" not in there]
+    if without and len(without) < len(splits):
+        raise UserError(
+            f"data.sets: {', '.join(without)} has no test split of its own and would be left out: "
+            "choose split=all, or evaluate it by itself."
+        )
+
+
 def again(config: EvaluateConfig) -> None:
     """Numbers and report of an earlier run once more: its images and its checkpoint are not needed.
 
@@ -76,8 +94,8 @@ def again(config: EvaluateConfig) -> None:
         UserError: for predictions that cannot be used, or are not of that data.
     """
     assert config.predictions is not None
-    if not OmegaConf.is_missing(config, "ckpt") or config.robustness is not None:
-        raise UserError("predictions= scores nothing, so ckpt= and robustness= do not go with it.")
+    if not OmegaConf.is_missing(config, "ckpt") or config.robustness is not None or config.no_face is not None:
+        raise UserError("predictions= scores nothing, so ckpt=, robustness= and no_face= do not go with it.")
     rows, about = table_of_scores.read(Path(config.predictions))
     if config.data is not None:
         spec = PreprocessSpec.from_json(about["detector"]["preprocess"])

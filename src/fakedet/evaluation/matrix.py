@@ -242,12 +242,17 @@ def _told_apart(detectors: Iterable[Detector]) -> list[Detector]:
     """Detectors whose names differ: by as much of the checkpoint's path as it takes."""
     found = list(detectors)
     names = {each.key: each.name for each in found}
+    longest = max((len(Path(each.key).parts) for each in found), default=0)
     depth = 0
-    while len(set(names.values())) < len(found):
+    while len(set(names.values())) < len(found) and depth < longest:
         depth += 1
         count = Counter(names.values())
         for each in found:
             if count[names[each.key]] > 1:
                 parts = Path(each.key.removesuffix("/checkpoints/best.ckpt")).parts
                 names[each.key] = f"{each.name} ({'/'.join(parts[-depth:])})"
+    count = Counter(names.values())  # a run and its checkpoint are called alike to the end
+    for each in found:
+        if count[names[each.key]] > 1:
+            names[each.key] = f"{each.name} ({each.key})"
     return [replace(each, name=names[each.key]) for each in found]

@@ -120,7 +120,8 @@ def verdict(metrics: Mapping[str, Any]) -> str:
             reached += f" and of {video['value']:.3f} at video level ({_interval(video)})"
         guess = ", which a guess may reach too" if auc["low"] is not None and auc["low"] <= _GUESS else ""
         finding = f"{where}, {who} reaches {reached}{guess}."
-    chosen = ", and its checkpoint was chosen on this split, which flatters it" if split == "val" else ""
+    own = not trained or bool(set(metrics["dataset"].split(", ")) & set(trained))
+    chosen = ", and its checkpoint was chosen on this split, which flatters it" if split == "val" and own else ""
     return (
         f"{finding} This says little about pictures from other sources, other forgery methods or other compression, "
         f"where the same detector may do no better than a guess{chosen}."

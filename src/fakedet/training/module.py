@@ -110,6 +110,9 @@ class DetectorModule(LightningModule):
     def _finish(self, split: str) -> None:
         collection = self.metrics[split]
         self.results = results(collection)  # type: ignore[arg-type]
+        if split == "val" and self.trainer.state.fn == "fit" and self.results.gap:
+            # Early stopping would end the training in silence, and no epoch would be better than another.
+            raise UserError(f"{self.results.gap} (trainer.limit_val_batches cuts off a class; data.limit does not.)")
         collection.reset()  # type: ignore[operator]
         self.scored = _gather(self._outputs)
         self._outputs = []

@@ -1,6 +1,7 @@
 """The story of a training run: data, network, fit, and a report on what was learned."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,8 @@ def train(config: TrainConfig) -> None:
     check_keys(config)
     require_exact_fp32()
     check_wanted(config.decision.calibration, config.decision.false_positive_rate)
+    if config.seed < 0:
+        raise UserError(f"seed={config.seed} is below 0.")
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
     network: Network = instantiate(config.model)
@@ -161,6 +164,7 @@ def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) ->
         )
     if (stored["model"], stored["options"]) != (card.model, dict(card.options)):
         raise UserError(f"resume={config.resume} trains {stored['model']} {stored['options']}, not another network.")
+    _check_optimizer(config, state["optimizer_states"][0]["param_groups"][0])
     loop = state["loops"]["fit_loop"]
     epochs = loop["epoch_progress"]["current"]
     report = Path(config.resume) / "metrics.json"
@@ -172,6 +176,18 @@ def _last_state(config: TrainConfig, card: checkpoint.Card, data: DataModule) ->
     if epochs["started"] > epochs["processed"]:
         data.start_at(epochs["processed"], loop["epoch_loop.batch_progress"]["current"]["processed"])
     return file
+
+
+def _check_optimizer(config: TrainConfig, group: Mapping[str, Any]) -> None:
+    """Refuse what would be silently undone: a state brings the optimizer's settings along."""
+    for name, value in config.optimizer.items():
+        kept = group.get("initial_lr" if name == "lr" else str(name), value)
+        kept = list(kept) if isinstance(kept, tuple) else kept
+        if kept != value:
+            raise UserError(
+                f"resume={config.resume} goes on with optimizer.{name}={kept}, so {value} would do nothing: to train "
+                f"on with it, begin a new run with model.weights={config.resume}/checkpoints/last.ckpt."
+            )
 
 
 def _describe(data: DataModule, network: Network, trainer: Trainer) -> None:

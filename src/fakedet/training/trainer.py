@@ -37,9 +37,18 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
         raise UserError("callbacks.checkpoint=null would train for nothing: no weights would be kept.")
+    if not any(
+        isinstance(callback, ModelCheckpoint) and (callback.filename, callback.save_top_k) == ("best", 1)
+        for callback in callbacks
+    ):
+        raise UserError(
+            "callbacks.checkpoint must keep the best epoch as best.ckpt (filename=best, save_top_k=1), which report, "
+            "threshold and export are made from; a callback of another name may keep more."
+        )
     settings = dict(config.trainer)
-    if settings["max_epochs"] is None or settings["max_epochs"] < 1:
-        raise UserError(f"trainer.max_epochs={settings['max_epochs']} is not at least 1.")
+    epochs = settings["max_epochs"]
+    if not isinstance(epochs, int) or epochs < 1:
+        raise UserError(f"trainer.max_epochs={epochs} is no number of epochs, at least 1.")
     settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
     freezing = config.callbacks.get("freezing") or {}
     if settings["strategy"] == "ddp" and freezing.get("stages"):

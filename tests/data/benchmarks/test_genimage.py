@@ -3,9 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from omegaconf import DictConfig
 
+from fakedet.data import manifest, prepared
 from fakedet.data.benchmarks.genimage import GenImage
 from fakedet.data.miniatures import clutter, make_tree
 from fakedet.data.prepare import prepare
@@ -96,6 +98,10 @@ def test_generators_can_be_chosen_before_and_after_a_preparation(
     chosen = [f"data.raw={raw}", f"data.root={root}", "data.generators=[ADM,BigGAN]", f"faces={faces}", "workers=1"]
     prepare(compose("prepare", "data=genimage", *chosen))  # type: ignore[arg-type]
     assert set(_data(root).index()["path"].str.split("/").str[1]) == {"ADM", "BigGAN"}
+    missed = [f"{generator}/train/ai/none.jpg" for generator in ("ADM", "BigGAN")]
+    rows = pd.DataFrame({"path": missed, "label": 1, "dataset": "genimage", "method": ["ADM", "BigGAN"]})
+    manifest.write_table(manifest.complete(rows, manifest.PREPARED), root / prepared.MISSED)
+    assert _data(root, generators=["ADM"]).faceless()["path"].tolist() == missed[:1]
     rows = _data(root, generators=["ADM"]).index()
     assert rows["method"].tolist() == ["ADM", "real"]
     assert rows["path"].str.startswith("crops/ADM/train/").all()

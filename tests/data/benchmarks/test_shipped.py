@@ -57,7 +57,9 @@ def test_what_the_names_say(tree: Path) -> None:
         "photoreal": 8, "stable_diffusion_v1": 8, "stylegan1": 8,
     }  # fmt: skip
     assert (rows["label"] == rows.index.str.contains("/fake/")).all()
-    assert (rows["source_clip"] == rows.index).all()
+    crops = rows["dataset"] == "dfdc_faces"
+    assert (rows.loc[~crops, "source_clip"] == rows.index[~crops]).all()
+    assert rows.loc["dfdc_faces/fake/swap000003.jpg", "source_clip"] == "dfdc:clip000003"  # as in data=dfdc
     swap, flux = rows.loc["dfdc_faces/fake/swap000003.jpg"], rows.loc["generated/many_models/fake/flux__Cute_robot.jpg"]
     assert (swap["method"], swap["group"], bool(swap["cropped"])) == ("face_swap", "dfdc/clip000003", True)
     assert (flux["method"], flux["group"], bool(flux["cropped"])) == ("flux", "Cute_robot", False)

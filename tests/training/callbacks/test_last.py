@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from runs import metrics, start, train_here, train_overrides, weights
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from runs import metrics, start, train_config, train_here, train_overrides, weights
 
 from fakedet.errors import UserError
 from fakedet.models import checkpoint
 from fakedet.training.callbacks.last import InterruptedTraining, SaveLast
+from fakedet.training.trainer import build_trainer
 
 # 36 training images: four batches an epoch (the rest is left out), two batches of validation.
 EMA = ("callbacks=[default,ema]", "callbacks.progress=null", "callbacks.summary=null", "callbacks.panel=null")
@@ -155,6 +158,51 @@ def test_ctrl_c_saves_says_how_to_go_on_and_the_sentence_is_a_command(images: Pa
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 143, said
     assert checkpoint.read(run / "checkpoints" / "last.ckpt")["global_step"] > stopped_at
+
+
+def test_a_signal_to_the_whole_job_saves_too(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    choices = train_overrides(images, "data.workers=1", "trainer.max_epochs=500", f"hydra.run.dir={run}")
+    process = start("train", *choices, folder=tmp_path)
+    _read_until(process, "epoch 1 of 500")
+    os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does, and a cluster to all processes of a job
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    assert "error: Stopped by SIGTERM in epoch " in said
+
+
+def test_a_run_that_moved_keeps_its_best_epoch(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        _signal_at(patch, "the end of a validation")
+        with pytest.raises(InterruptedTraining):
+            train_here(tmp_path / "here", images, "callbacks.early_stopping.patience=3")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    config = train_config(
+        tmp_path / "there", images, f"resume={tmp_path / 'there'}", "callbacks.early_stopping.patience=7"
+    )
+    trainer = build_trainer(config, [])  # type: ignore[arg-type]
+    state = checkpoint.read(tmp_path / "there/checkpoints/last.ckpt")
+    kept, stop = trainer.checkpoint_callback, trainer.early_stopping_callback
+    assert isinstance(kept, ModelCheckpoint)
+    assert isinstance(stop, EarlyStopping)
+    (last,) = [callback for callback in trainer.callbacks if isinstance(callback, SaveLast)]  # type: ignore[attr-defined]
+    last.on_load_checkpoint(trainer, None, state)  # type: ignore[arg-type]
+    kept.load_state_dict(state["callbacks"][kept.state_key])
+    stop.load_state_dict(state["callbacks"][stop.state_key])
+    assert kept.best_model_path == str(tmp_path / "there/checkpoints/best.ckpt")
+    assert kept.best_model_score is not None
+    assert list(kept.best_k_models) == [kept.best_model_path]
+    assert stop.patience == 7
+    train_here(tmp_path / "there", images, f"resume={tmp_path / 'there'}")
+    assert (tmp_path / "there/metrics.json").exists()
+
+
+def test_a_setting_that_resuming_would_undo_is_refused(whole: Path, images: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    for setting in ("optimizer.lr=1e-6", "optimizer.weight_decay=0.5"):
+        with pytest.raises(UserError, match=rf"goes on with {setting.split('=')[0]}=.*model\.weights="):
+            train_here(run, images, f"resume={run}", "trainer.max_epochs=4", setting)
 
 
 def test_a_killed_run_goes_on_from_its_last_epoch(images: Path, whole: Path, tmp_path: Path) -> None:

@@ -21,7 +21,13 @@ from typing import Any
 import pandas as pd
 
 from fakedet.data.benchmark import Benchmark, Expectation, Scan, Source, check_level
-from fakedet.data.benchmarks.faceforensics import checked_compression, find_clips, row
+from fakedet.data.benchmarks.faceforensics import (
+    check_compression,
+    checked_compression,
+    find_clips,
+    of_compression,
+    row,
+)
 
 _NAME = re.compile(r"(?P<target>\d\d)(?:_(?P<source>\d\d))?__(?P<scene>[a-z]+(?:_[a-z]+)*)(?P<code>__[A-Z0-9]{8})?")
 _FOLDERS = {"original_sequences/actors": "real", "manipulated_sequences/DeepFakeDetection": "DeepFakeDetection"}
@@ -60,6 +66,15 @@ class DFD(Benchmark):
             except ValueError as reason:
                 strange[clip.path] = str(reason)
         return Scan(pd.DataFrame(rows), strange)
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Crops of the chosen compression."""
+        return of_compression(rows, self.compression)
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The same; there must be some."""
+        check_compression(set(rows["compression"]), self.compression, self.root)
+        return self.taken(rows)
 
     def expectations(self, rows: pd.DataFrame, raw: Path) -> list[Expectation]:  # noqa: ARG002
         """363 real videos and 3068 fakes at every compression."""

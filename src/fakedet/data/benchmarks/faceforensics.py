@@ -24,6 +24,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,19 @@ class FaceForensics(Benchmark):
                 strange[clip.path] = str(reason)
         return Scan(pd.DataFrame(rows), strange)
 
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Crops of the chosen compression and methods."""
+        return of_compression(rows[rows["method"].map(self._wants).astype(bool)], self.compression)
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The same; all of it must be there."""
+        check_compression(set(rows["compression"]), self.compression, self.root)
+        found = self.taken(rows)
+        absent = sorted(set(self.methods or ()) - set(found["method"]))
+        if absent:
+            raise UserError(f"{self.root} holds no crop of {', '.join(absent)}: leave it out of data.methods.")
+        return found
+
     def expectations(self, rows: pd.DataFrame, raw: Path) -> list[Expectation]:
         """1000 originals, and both orders of each official pair for every method, at every compression."""
         pairs = [pair for members in Originals.read(raw / "splits").pairs.values() for pair in members]
@@ -199,6 +213,22 @@ def checked_compression(name: str | None) -> str | None:
     return name
 
 
+def check_compression(there: AbstractSet[str], wanted: str | None, folder: Path) -> None:
+    """Refuse a folder that has other compressions than the wanted one.
+
+    Raises:
+        UserError: which says what to ask for instead.
+    """
+    if wanted and there and wanted not in there:
+        found = sorted(there)
+        raise UserError(f"{folder} holds no {wanted} but {', '.join(found)}: set data.compression={found[0]}.")
+
+
+def of_compression(rows: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """Rows of one compression; None for all."""
+    return (rows if wanted is None else rows[rows["compression"] == wanted]).reset_index(drop=True)
+
+
 def find_clips(raw: Path, folders: Mapping[str, str], compression: str | None) -> tuple[list[Clip], dict[str, str]]:
     """Videos in `folder/compression/videos`.
 
@@ -225,9 +255,7 @@ def find_clips(raw: Path, folders: Mapping[str, str], compression: str | None) -
             mask = Path(place) / "masks" / "videos" / file.name
             there = mask.as_posix() if (raw / mask).is_file() else None
             clips.append(Clip(path, file.stem, method, inside[0], there))
-    found = sorted({clip.compression for clip in clips})
-    if compression and found and compression not in found:
-        raise UserError(f"{raw} holds no {compression} but {', '.join(found)}: set data.compression={found[0]}.")
+    check_compression({clip.compression for clip in clips}, compression, raw)
     return [clip for clip in clips if compression in (None, clip.compression)], strange
 
 

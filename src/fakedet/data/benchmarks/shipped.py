@@ -240,7 +240,7 @@ def _dfdc(top: Path) -> list[dict[str, Any]]:
             "label": FAKE if row.label == "fake" else REAL,
             "method": FOLDERS[CROPPED] if row.label == "fake" else "real",
             "group": f"dfdc/{row.original}",
-            "source_clip": f"{top.name}/{row.file}",
+            "source_clip": f"dfdc:{row.original}",  # as data=dfdc calls it: an overlap is seen
             "cropped": True,
         }
         for row in table.itertuples()

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
 from fakedet.errors import UserError
 
@@ -36,6 +36,21 @@ class SaveLast(Checkpoint):
     def __init__(self, file: str) -> None:
         self.file = Path(file)
         self._signal = 0
+
+    def on_load_checkpoint(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002
+        checkpoint: dict[str, Any],
+    ) -> None:
+        """Mend what Lightning would put back as it was: a run may have moved, and be given more patience."""
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            state = checkpoint["callbacks"].get(callback.state_key)
+            if state and isinstance(callback, EarlyStopping):
+                state["patience"] = callback.patience
+            elif state and isinstance(callback, ModelCheckpoint) and state["dirpath"] != callback.dirpath:
+                # It would forget how good the best was, and put a worse one in its place.
+                _move(state, str(callback.dirpath))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Listen, on the main thread only (Python allows no other); Lightning puts the old handlers back."""
@@ -113,3 +128,15 @@ class SaveLast(Checkpoint):
         asked = self._asked(trainer)
         if asked:
             self._leave(trainer, asked)
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """Let the state of a `ModelCheckpoint` speak of the same files in another folder."""
+
+    def moved(path: str) -> str:
+        return str(Path(folder) / Path(path).name) if path else path
+
+    state["dirpath"] = folder
+    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[name] = moved(state[name])
+    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}

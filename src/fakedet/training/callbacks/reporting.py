@@ -9,6 +9,7 @@ import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from fakedet.data.datamodule import DataModule
+from fakedet.errors import UserError
 from fakedet.evaluation.tracked import track_curves, track_panel
 from fakedet.explain.panel import choose_rows, explain_rows
 from fakedet.tracking import Tracker
@@ -81,6 +82,8 @@ class Panel(_AfterEvaluation):
     """
 
     def __init__(self, count: int = 6, seed: int = 0, every_n_epochs: int = 1) -> None:
+        if every_n_epochs < 1:
+            raise UserError(f"callbacks.panel.every_n_epochs={every_n_epochs} is below 1; callbacks.panel=null: none.")
         self.count = count
         self.seed = seed
         self.every_n_epochs = every_n_epochs
