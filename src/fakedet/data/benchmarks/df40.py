@@ -31,7 +31,8 @@ import pandas as pd
 
 from fakedet.data.benchmark import Benchmark, Scan, Source, check_level, files_below
 from fakedet.data.benchmarks import celebdf
-from fakedet.data.benchmarks.faceforensics import COMPRESSIONS, Originals
+from fakedet.data.benchmarks.faceforensics import Originals
+from fakedet.data.compressions import COMPRESSIONS
 from fakedet.data.manifest import FAKE, REAL
 from fakedet.detector.image import SUFFIXES
 

@@ -21,13 +21,8 @@ from typing import Any
 import pandas as pd
 
 from fakedet.data.benchmark import Benchmark, Expectation, Scan, Source, check_level
-from fakedet.data.benchmarks.faceforensics import (
-    check_compression,
-    checked_compression,
-    find_clips,
-    of_compression,
-    row,
-)
+from fakedet.data.benchmarks.faceforensics import find_clips, row
+from fakedet.data.compressions import check_compression, checked_compression, of_compression
 
 _NAME = re.compile(r"(?P<target>\d\d)(?:_(?P<source>\d\d))?__(?P<scene>[a-z]+(?:_[a-z]+)*)(?P<code>__[A-Z0-9]{8})?")
 _FOLDERS = {"original_sequences/actors": "real", "manipulated_sequences/DeepFakeDetection": "DeepFakeDetection"}

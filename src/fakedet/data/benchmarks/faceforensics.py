@@ -24,7 +24,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,11 @@ from typing import Any
 import pandas as pd
 
 from fakedet.data.benchmark import VIDEO_SUFFIXES, Benchmark, Expectation, Scan, Source, check_level, files_below
+from fakedet.data.compressions import COMPRESSIONS, check_compression, checked_compression, of_compression
 from fakedet.data.manifest import FAKE, REAL, SPLITS
 from fakedet.errors import UserError, did_you_mean
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
-COMPRESSIONS = ("raw", "c23", "c40")
 _FETCH = "take train.json, val.json and test.json from dataset/splits of https://github.com/ondyari/FaceForensics"
 _NAME = re.compile(r"(\d{3})(?:_(\d{3}))?")
 _FOLDERS = {"original_sequences/youtube": "real"} | {f"manipulated_sequences/{method}": method for method in METHODS}
@@ -199,34 +198,6 @@ class FaceForensics(Benchmark):
 
     def _wants(self, name: str) -> bool:
         return name == "real" or self.methods is None or name in self.methods
-
-
-def checked_compression(name: str | None) -> str | None:
-    """The name of a compression, or None for all.
-
-    Raises:
-        UserError: for any other.
-    """
-    if name is not None and name not in COMPRESSIONS:
-        hint = did_you_mean(name, COMPRESSIONS)
-        raise UserError(f"data.compression={name}{hint} is not one of {', '.join(COMPRESSIONS)} (null: all).")
-    return name
-
-
-def check_compression(there: AbstractSet[str], wanted: str | None, folder: Path) -> None:
-    """Refuse a folder that has other compressions than the wanted one.
-
-    Raises:
-        UserError: which says what to ask for instead.
-    """
-    if wanted and there and wanted not in there:
-        found = sorted(there)
-        raise UserError(f"{folder} holds no {wanted} but {', '.join(found)}: set data.compression={found[0]}.")
-
-
-def of_compression(rows: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
-    """Rows of one compression; None for all."""
-    return (rows if wanted is None else rows[rows["compression"] == wanted]).reset_index(drop=True)
 
 
 def find_clips(raw: Path, folders: Mapping[str, str], compression: str | None) -> tuple[list[Clip], dict[str, str]]:
