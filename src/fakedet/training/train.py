@@ -29,7 +29,7 @@ from fakedet.models import check_preprocess, checkpoint
 from fakedet.models.registry import Network
 from fakedet.tracking import open_trackers
 from fakedet.training.module import DetectorModule
-from fakedet.training.trainer import build_trainer
+from fakedet.training.trainer import build_trainer, check_best
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def train(config: TrainConfig) -> None:
     factories = {name: partial(instantiate, tracker) for name, tracker in config.logger.items()}
     with open_trackers(factories) as trackers:
         trainer = build_trainer(config, trackers)
+        check_best(trainer)
         for tracker in trackers:
             tracker.log_hyperparams(_plain(config))
         if trainer.is_global_zero:

@@ -37,14 +37,6 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
         raise UserError("callbacks.checkpoint=null would train for nothing: no weights would be kept.")
-    if not any(
-        isinstance(callback, ModelCheckpoint) and (callback.filename, callback.save_top_k) == ("best", 1)
-        for callback in callbacks
-    ):
-        raise UserError(
-            "callbacks.checkpoint must keep the best epoch as best.ckpt (filename=best, save_top_k=1), which report, "
-            "threshold and export are made from; a callback of another name may keep more."
-        )
     settings = dict(config.trainer)
     epochs = settings["max_epochs"]
     if not isinstance(epochs, int) or epochs < 1:
@@ -69,6 +61,20 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     except MisconfigurationException as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer
+
+
+def check_best(trainer: Trainer) -> None:
+    """Refuse checkpoints of which report, threshold and export would take another one for the best.
+
+    Raises:
+        UserError: unless the best epoch, and no other, is kept as `best.ckpt`.
+    """
+    kept = [found for found in trainer.checkpoint_callbacks if isinstance(found, ModelCheckpoint)]
+    if not any((callback.filename, callback.save_top_k) == ("best", 1) for callback in kept):
+        raise UserError(
+            "callbacks.checkpoint must keep the best epoch as best.ckpt (filename=best, save_top_k=1), which report, "
+            "threshold and export are made from; a callback of another name may keep more."
+        )
 
 
 def _silence_known_warnings() -> None:
