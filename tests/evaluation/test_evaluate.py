@@ -101,6 +101,21 @@ def test_a_set_without_a_test_split_is_not_left_out_of_a_mixture_in_silence(
     assert metrics(found)["splits"]["all"]["images"] > 20
 
 
+def test_of_its_own_mixture_the_training_has_decided_what_is_tested(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    sets = {}
+    for seed, name in enumerate(("cut", "trained")):
+        raw = make_folder(tmp_path / name, groups=12, size=40 + seed, layout="splits")
+        if name == "trained":
+            shutil.rmtree(raw / "test")
+        sets[name] = prepare_here("folder", raw, tmp_path / "prepared" / name, "faces=false")
+    mixture = ["data=mix", f"data.sets={{cut: {sets['cut']}, trained: {sets['trained']}}}", "data.test_share=0"]
+    run = train_here(tmp_path / "run", tmp_path, *mixture, "trainer.max_epochs=1", "data.batch_size=4")
+    found = evaluate_here(tmp_path / "again", f"ckpt={run}")
+    assert metrics(found)["splits"] == {"test": metrics(run)["splits"]["test"]}
+
+
 def test_a_foreign_validation_split_flattered_nobody(
     run: Path, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -52,7 +52,8 @@ def evaluate(config: EvaluateConfig) -> None:
     data = _find_data(section, config, card.preprocess, run / "quarantine.csv")
     has_test = config.data is None or _is_cut(config.data) or data.has_own_splits
     split = config.split or ("test" if has_test else _ALL)
-    if config.split is None and isinstance(data, Mix):
+    # Of its own data the training has decided which sets are tested.
+    if config.split is None and config.data is not None and not _is_cut(config.data) and isinstance(data, Mix):
         check_tested(data)
     rows = data.rows if split == _ALL else data.split(split)
     if rows.empty:
