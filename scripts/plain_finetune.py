@@ -89,8 +89,10 @@ def _fit(network: Network, data: DataModule, rate: float, epochs: int) -> None:
             loss.backward()
             optimizer.step()
             schedule.step()
-            losses.append(float(loss))
-        auc = roc_auc_score(tested["label"], _logits(network, data, tested))
+            losses.append(float(loss.detach()))
+        logits = np.asarray(_logits(network, data, tested))
+        read = ~np.isnan(logits)  # a picture that cannot be read has none
+        auc = roc_auc_score(tested["label"][read], logits[read])
         seconds = time.perf_counter() - start
         print(
             f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.4f}, val AUC {auc:.4f} ({seconds:.0f} s)",

@@ -73,7 +73,10 @@ def write_run(
     metrics = {
         **known,
         "dataset": ", ".join(sorted(set(rows["dataset"]))),
-        "splits": {split: analyse(part, 0.5, known["pooling"]) for split, part in splits.items()},
+        "splits": {
+            split: analyse(part, 0.5, known["pooling"]) | {"images_hash": manifest.protocol_hash(part)}
+            for split, part in splits.items()
+        },
     }
     overrides = [f"ckpt={checkpoint}", f"data={rows['dataset'].iloc[0]}"] if entry == "evaluate" else []
     write_overrides(folder, *overrides)

@@ -1,5 +1,6 @@
 """What the commands say and load: through the real commands where it matters, else through their parts."""
 
+import contextlib
 import logging.config
 import os
 import re
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from omegaconf import DictConfig
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
-from fakedet.entry import explain, is_mendable, with_resumed_overrides
+from fakedet.entry import RunOutcome, explain, is_mendable, with_resumed_overrides
 from fakedet.errors import UserError
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -95,6 +98,21 @@ def test_a_sweep_names_each_failure_and_ends_with_its_table(tmp_path: Path) -> N
     assert "run 1 failed: empty has no class folders" in done.stderr
     assert len(re.findall(r"^error: ", done.stderr, re.MULTILINE)) == 1
     assert "2 runs, best validation AUC first" in done.stdout
+
+
+def test_a_job_that_fails_in_a_process_of_its_own_ends_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A launcher such as joblib's runs jobs in processes that saw no sweep begin.
+    runtime = {"output_dir": str(tmp_path), "choices": {}}
+    failed = JobReturn(status=JobStatus.FAILED)
+    failed.return_value = UserError("there is no such folder.")
+    for mode, ends in ((RunMode.MULTIRUN, False), (RunMode.RUN, True)):
+        hydra = {"mode": mode, "runtime": runtime, "output_subdir": None}
+        failed.hydra_cfg = OmegaConf.create({"hydra": hydra})
+        with pytest.raises(SystemExit) if ends else contextlib.nullcontext():
+            RunOutcome().on_job_end(OmegaConf.create(), failed)
+        assert "there is no such folder." in capsys.readouterr().err
 
 
 def test_a_sweep_that_cannot_start_says_why_alone(tmp_path: Path) -> None:

@@ -236,6 +236,16 @@ def face_spec(config: FaceConfig | DictConfig, finder_file: Path | None = None) 
     return replace(spec, version=open_finder(spec.finder, finder_file).version)
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that a generator of random numbers would not take.
+
+    Raises:
+        UserError: for one that has not 32 bits.
+    """
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed={seed} is not a whole number from 0 to {2**32 - 1}.")
+
+
 def preprocess_spec(config: PreprocessConfig | DictConfig) -> PreprocessSpec:
     """The frozen spec of its config, checked."""
     plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else asdict(config)

@@ -13,6 +13,7 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -161,7 +162,8 @@ class RunOutcome(Callback):
         if hydra.output_subdir is not None:
             (folder / FAILURE_FILE).write_text(f"{reason}\n")
         stopped = getattr(error, "status", 1) > 128  # by a signal, which is for the whole sweep
-        if RunOutcome._sweep is not None and not stopped:
+        # Asked of the job itself, for a launcher may run it in a process that saw no sweep begin.
+        if hydra.mode is RunMode.MULTIRUN and not stopped:
             print(f"run {folder.name} failed: {reason}", file=sys.stderr)
         elif is_mendable(error) and not RunOutcome.traceback:
             # Hydra would print the overrides once more before it hands the error on.

@@ -51,9 +51,11 @@ def test_a_temperature_divides_the_logit() -> None:
     assert SCALED.probability(np.ones(2, np.float32)).dtype == np.float64
 
 
-def test_isotonic_goes_straight_between_knots_and_stays_level_beyond() -> None:
+def test_isotonic_goes_straight_between_knots_and_all_but_level_beyond() -> None:
     found = STEPS.probability([-np.inf, -9, -1.5, 0.25, 1.5, 2.25, 9, np.inf])
-    np.testing.assert_allclose(found, [0.1, 0.1, 0.1, 0.4, 0.7, 0.825, 0.95, 0.95])
+    np.testing.assert_allclose(found, [0.1, 0.1, 0.1, 0.4, 0.7, 0.825, 0.95, 0.95], rtol=1e-7)
+    assert (np.diff(found) > 0).all(), "the network's order is kept"
+    assert (found <= [0.1, 0.1, 0.1, 0.4, 0.7, 0.825, 0.95, 0.95]).all(), "a threshold at a level is not passed"
 
 
 def test_verdicts_are_real_up_to_the_band_and_fake_above_it() -> None:

@@ -103,8 +103,8 @@ def test_isotonic_is_that_of_scikit_learn_and_never_falls() -> None:
     targets = np.where(labels == 1, (images[1] + 1) / (images[1] + 2), 1 / (images[0] + 2))
     theirs = IsotonicRegression(out_of_bounds="clip").fit(logits, targets, sample_weight=1 / images[labels])
     grid = np.linspace(-20, 20, 4001)
-    np.testing.assert_allclose(decision.probability(grid), theirs.predict(grid), atol=1e-12)
-    assert (np.diff(decision.probability(grid)) >= 0).all()
+    np.testing.assert_allclose(decision.probability(grid), theirs.predict(grid), rtol=1e-7)
+    assert (np.diff(decision.probability(grid)) > 0).all()
     assert len(decision.calibration.knots) > 5
 
 
@@ -294,3 +294,12 @@ def test_who_abstained_has_no_part_in_it() -> None:
     silent = table.assign(face_status="abstained", logit=np.nan, score=0.5)
     decision = fit_decision(pd.concat([table, silent.iloc[:30]], ignore_index=True), protocol="by group")
     assert decision == fit_decision(table, protocol="by group")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_calibration_leaves_the_order_of_pictures_as_it_is(method: str) -> None:
+    decision = fit_decision(_drawn(1000, 2.0), calibration=method, protocol="", resamples=20)
+    fresh = _drawn(4000, 2.0, seed=1)
+    scores, logits = decision.probability(fresh["logit"]), fresh["logit"].to_numpy()
+    assert len(np.unique(scores)) == len(np.unique(logits))
+    assert (np.argsort(scores) == np.argsort(logits)).all()

@@ -175,8 +175,13 @@ def test_other_groups_give_other_intervals_from_the_same_predictions(
     table = table.assign(person=[f"p{number % 4}" for number in range(len(files))])
     table.to_csv(images / "labels.csv", index=False)
     place = ["data=folder", f"data.root={images}", "data.workers=0"]
-    first = evaluate_here(tmp_path / "first", f"ckpt={run}", *place)
+    first = evaluate_here(tmp_path / "first", f"ckpt={run}", *place, "shortcut=true")
+    same = evaluate_here(tmp_path / "same", f"predictions={first}", *place)
+    assert metrics(same)["protocol"] == metrics(first)["protocol"]
+    assert metrics(same)["checks"] == metrics(first)["checks"] != {}
     again = evaluate_here(tmp_path / "again", f"predictions={first}", *place, "data.group_by=person")
+    assert metrics(again)["protocol"] != metrics(first)["protocol"], "other groups, another protocol"
+    assert metrics(again)["checks"] == {}, "their intervals are over the groups of before"
     before, after = (metrics(folder)["splits"]["all"] for folder in (first, again))
     assert (before["groups"], after["groups"]) == (24, 4)
     assert after["metrics"]["auc"]["value"] == before["metrics"]["auc"]["value"]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from evaluated import some_rows, write_overrides, write_run
 
-from fakedet.evaluation.cells import read_cells
+from fakedet.evaluation.columns import read_cells
 from fakedet.evaluation.matrix import Matrix, cell_text, heat_map
 from fakedet.evaluation.runs import find_runs
 from fakedet.figures import canvas
@@ -164,7 +165,10 @@ def test_a_leak_is_marked_and_counts_in_no_mean(tmp_path: Path) -> None:
     write_run(tmp_path / "1", "x", ["there"], some_rows("wild", 0.5, seed=1))
     matrix = _matrix(tmp_path)
     assert "†" in _texts(matrix)["net (x)"][0]
-    assert matrix.cross_mean(matrix.detectors[0]) == (matrix.cells[matrix.detectors[0].key, ("wild", "test")].value, 1)
+    assert matrix.cross_mean(matrix.detectors[0]) == (
+        matrix.cells[matrix.detectors[0].key, ("wild", "test", "")].value,
+        1,
+    )
     assert matrix.leaks() == [
         "LEAK, net (x) on here: 3 of these images were trained on; this number says nothing of new images, and "
         "counts in no mean."
@@ -178,7 +182,7 @@ def test_validation_data_has_a_column_of_its_own_and_counts_in_no_mean(tmp_path:
     matrix = _matrix(tmp_path)
     assert [matrix.title(column) for column in matrix.columns] == ["here, all", "here, test", "here, val"]
     (detector,) = matrix.detectors
-    assert matrix.cross_mean(detector) == (matrix.cells[detector.key, ("here", "test")].value, 1)
+    assert matrix.cross_mean(detector) == (matrix.cells[detector.key, ("here", "test", "")].value, 1)
 
 
 def test_parts_of_a_mix_are_columns(tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ def test_parts_of_a_mix_are_columns(tmp_path: Path) -> None:
     run = write_run(tmp_path / "0", "x", ["here"], rows)
     parts = json.loads((run / "metrics.json").read_text())["splits"]["test"]["parts"]["dataset"]
     matrix = _matrix(tmp_path)
-    assert list(matrix.columns) == [("here", "test"), ("wild", "test")]
+    assert list(matrix.columns) == [("here", "test", ""), ("wild", "test", "")]
     for cell in matrix.cells.values():
         assert cell.value == parts[cell.dataset]["metrics"]["auc"]["value"]
         assert cell.own == (cell.dataset == "here")
@@ -227,7 +231,7 @@ def test_a_training_s_own_test_fills_the_diagonal(tmp_path: Path) -> None:
     write_run(tmp_path / "0", "x", ["here"], some_rows("wild", 0.5))
     matrix = _matrix(tmp_path)
     assert [(cell.detector.name, cell.run.name, cell.column) for cell in matrix.cells.values()] == [
-        ("net (x)", "0", ("wild", "test")), ("net (x)", "x", ("here", "test"))
+        ("net (x)", "0", ("wild", "test", "")), ("net (x)", "x", ("here", "test", ""))
     ]  # fmt: skip
 
 
@@ -258,3 +262,38 @@ def test_folders_of_other_versions_and_damaged_ones_say_so(tmp_path: Path) -> No
     }.items():
         (run / "metrics.json").write_text(text)
         assert said in _matrix(tmp_path).notes()[0]
+
+
+def test_evaluations_in_several_ways_stand_side_by_side(tmp_path: Path) -> None:
+    rows = some_rows("here", 0.6)
+    official = {"protocol_name": "official", "no_face": "exclude"}
+    write_run(tmp_path / "0", "x", ["there"], rows, **official)
+    write_run(tmp_path / "1", "x", ["there"], rows.iloc[40:], protocol_name="identity_disjoint", no_face="exclude")
+    write_run(tmp_path / "2", "x", ["there"], rows, pooling="max", **official)
+    cells, left_out = read_cells(find_runs([tmp_path]), "auc", "frame")
+    matrix = Matrix.of(cells, "auc", "frame")
+    assert [matrix.title(column) for column in matrix.columns] == ["here, identity_disjoint", "here, official"]
+    assert left_out == [f"{tmp_path / '0'} is left out: {tmp_path / '2'} is a newer run of the same."]
+    (detector,) = matrix.detectors
+    values = [cell.value for cell in matrix.row(detector) if cell is not None]
+    assert len(set(values)) == 2
+    assert matrix.cross_mean(detector) == (pytest.approx(np.mean(values)), 1), "one data set"
+    assert set(matrix.frame()["variant"]) == {"identity_disjoint", "official"}
+
+    videos = _matrix(tmp_path, level="video")
+    assert {videos.title(column) for column in videos.columns} == {
+        "here, identity_disjoint, pooling=mean", "here, official, pooling=mean", "here, official, pooling=max",
+    }  # fmt: skip
+
+
+def test_other_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    rows = some_rows("images", 0.6)
+    for number, part in enumerate((rows, rows.assign(path="b/" + rows["path"]))):
+        write_run(tmp_path / f"{number}", "x", ["there"], part, protocol_name="by group")
+    write_run(tmp_path / "2", "y", ["there"], rows, protocol_name="by group")
+    cells, left_out = read_cells(find_runs([tmp_path]), "auc", "frame")
+    matrix = Matrix.of(cells, "auc", "frame")
+    assert not left_out
+    assert len(matrix.columns) == 2
+    assert all(re.fullmatch(r"images, images [0-9a-f]{6}", matrix.title(column)) for column in matrix.columns)
+    assert sorted(sum(cell is not None for cell in matrix.row(each)) for each in matrix.detectors) == [1, 2]

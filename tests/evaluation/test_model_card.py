@@ -137,7 +137,12 @@ def test_names_are_no_markup(metrics: dict[str, Any]) -> None:
 def test_what_is_not_known_is_said(metrics: dict[str, Any]) -> None:
     bare = {name: value for name, value in metrics.items() if name in ("checkpoint", "model", "dataset", "protocol")}
     card = model_card({**bare, "splits": {"test": summarise_one_class()}}, {}, {})
-    for line in ("**data sets:** not recorded", "**images:** not recorded", "Not checked.", "test has no real image"):
+    for line in (
+        "**data sets:** not recorded",
+        "**images of its own training:** not recorded",
+        "Not checked.",
+        "test has no real image",
+    ):
         assert line in card
     assert "src/audit.py" in card
     assert _cells(card, "AUC") == ["—"]

@@ -10,7 +10,7 @@ from evaluated import some_rows, write_run
 from fakedet.detector.spec import FaceSpec, PreprocessSpec
 from fakedet.errors import UserError
 from fakedet.evaluation import predictions
-from fakedet.evaluation.cells import read_cells
+from fakedet.evaluation.columns import read_cells
 from fakedet.evaluation.differences import differences, holm
 from fakedet.evaluation.levels import to_videos
 from fakedet.evaluation.matrix import Matrix
@@ -181,5 +181,5 @@ def test_parts_of_a_mix_are_compared_by_data_set(tmp_path: Path) -> None:
         rows = pd.concat(parts, ignore_index=True)
         write_run(tmp_path / name, name, ["there"], rows.assign(group=rows["dataset"] + "/" + rows["group"]))
     _, pairs = _pairs(tmp_path)
-    assert [pair.column for pair in pairs] == [("here", "test"), ("wild", "test")]
+    assert [pair.column for pair in pairs] == [("here", "test", ""), ("wild", "test", "")]
     assert [pair.found.images for pair in pairs if pair.found] == [160, 160]

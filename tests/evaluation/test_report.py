@@ -276,7 +276,7 @@ def test_a_leak_is_the_first_line_and_audit_and_coverage_stand_with_the_data(tmp
         "2026-01-31: Reals are larger.",
         "75.0\N{NO-BREAK SPACE}% of the images have a score (real: 50.0\N{NO-BREAK SPACE}%",
         "7 show no face (policy: exclude)",
-        "dfdc (1,234 images)",
+        "dfdc (1,234 images in its own training)",
         "median of its frames",
     ):
         assert fact in text, fact

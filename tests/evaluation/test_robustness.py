@@ -248,6 +248,12 @@ def test_videos_are_scored_as_videos_where_they_are_known() -> None:
     assert video["clean"]["value"] == pytest.approx(aucs[0], abs=1e-12)
     assert video["corruptions"]["jpeg"][1]["auc"]["value"] == pytest.approx(aucs[2], abs=1e-12)
     assert video["corruptions"]["jpeg"][1]["auc"]["value"] != frame["corruptions"]["jpeg"][1]["auc"]["value"]
+    highest = summarise_robustness(table, resamples=20, pooling="max")["levels"]["video"]
+    pooled = to_videos(list(_parts(table))[2], "max")
+    assert highest["pooling"] == "max"
+    found = highest["corruptions"]["jpeg"][1]["auc"]["value"]
+    assert found == pytest.approx(roc_auc_score(pooled["label"], pooled["score"]), abs=1e-12)
+    assert found != video["corruptions"]["jpeg"][1]["auc"]["value"]
 
 
 def test_what_cannot_be_given_is_a_gap() -> None:

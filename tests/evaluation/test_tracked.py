@@ -71,7 +71,23 @@ def test_the_panel_is_sorted_by_score_and_has_no_map_where_there_is_none(tmp_pat
 def test_the_summary_holds_what_runs_are_compared_by(tmp_path: Path) -> None:
     tracker = CsvTracker(str(tmp_path))
     metrics = {
-        "splits": {"val": {"metrics": {"auc": {"value": 0.75}, "f1": {"value": None}}}},
+        "splits": {
+            "val": {
+                "metrics": {"auc": {"value": 0.75}, "f1": {"value": None}},
+                "video": {"metrics": {"auc": {"value": 0.875}}},
+                "parts": {"method": {"a/b": {"metrics": {"auc": {"value": 0.5}}}}},
+            }
+        },
+        "checks": {
+            "val": {
+                "robustness": {
+                    "levels": {
+                        "frame": {"mean_corruption": {"auc": {"value": 0.625}, "loss": {"value": 0.125}}},
+                        "video": {"mean_corruption": {"auc": {"value": None}, "loss": {"value": 0.25}}},
+                    }
+                }
+            }
+        },
         "latency": {"median_ms": 3.0, "device": "a processor"},
         "model": "resnet18",
         "dataset": "faces",
@@ -81,6 +97,11 @@ def test_the_summary_holds_what_runs_are_compared_by(tmp_path: Path) -> None:
     tracker.close()
     assert json.loads((tmp_path / "summary.json").read_text()) == {
         "best/val/auc": 0.75,
+        "best/val/video/auc": 0.875,
+        "best/val/method/a_b/auc": 0.5,
+        "best/val/corrupted/auc": 0.625,
+        "best/val/corrupted/loss": 0.125,
+        "best/val/video/corrupted/loss": 0.25,
         "latency/median_ms": 3.0,
         "latency/device": "a processor",
         "model": "resnet18",

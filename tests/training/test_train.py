@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from runs import PANEL, metrics, start, train_config, train_here, train_overrides
+from runs import PANEL, evaluate_here, metrics, start, train_config, train_here, train_overrides
 from wandb_file import offline_runs
 
 from fakedet.data.manifest import COLUMNS
 from fakedet.errors import UserError
 from fakedet.models import checkpoint
+
+RESIZING = "fakedet.training.callbacks.resizing.ProgressiveResizing"
+RESNET = "model.model_name=test_resnet"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def images(make_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def run(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_here(tmp_path_factory.mktemp("train") / "run", images, "model.model_name=test_resnet")
+    return train_here(tmp_path_factory.mktemp("train") / "run", images, RESNET)
 
 
 def test_it_learns_what_can_be_learned(run: Path) -> None:
@@ -164,7 +167,9 @@ def test_a_transformer_trains_and_its_panel_says_that_it_has_no_map(images: Path
         ("callbacks.checkpoint.save_top_k=3", r"must keep the best epoch as best\.ckpt"),
         ("callbacks.checkpoint.filename=mine", r"must keep the best epoch as best\.ckpt"),
         ("callbacks.panel={_target_: fakedet.training.callbacks.reporting.Panel, every_n_epochs: 0}", "is below 1"),
-        ("seed=-1", "seed=-1 is below 0"),
+        ("seed=-1", "seed=-1 is not a whole number from 0"),
+        ("seed=5000000000", "seed=5000000000 is not a whole number from 0"),
+        ("trainer.limit_val_batches=0", "trainer.limit_val_batches=0 would choose the best epoch by nothing"),
         ("trainer.max_epochs=-1", "trainer.max_epochs=-1 is no number of epochs"),
         ("trainer.max_epochs=ten", "trainer.max_epochs=ten is no number of epochs"),
         ("trainer.limit_val_batches=1", r"val has no (real|fake) image: .*data\.limit does not"),
@@ -245,3 +250,49 @@ def test_an_impossible_threshold_is_refused_before_the_training(
     with pytest.raises(UserError, match=sentence):
         train_here(tmp_path / "run", make_folder(tmp_path / "images", groups=4, size=40), override)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_detector_knows_what_its_weights_had_seen(
+    images: Path, run: Path, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    parent = checkpoint.load(run / "checkpoints" / "best.ckpt")[1]
+    others = make_folder(tmp_path / "others", groups=30, size=44)
+    started = f"model.weights={run / 'checkpoints' / 'best.ckpt'}"
+    child = train_here(tmp_path / "child", others, RESNET, started, "trainer.max_epochs=1")
+    card = checkpoint.load(child / "checkpoints" / "best.ckpt")[1]
+    assert card.datasets == ("images", "others")
+    assert card.trained_on.seen("file", parent.trained_on.file).all()
+    assert len(card.trained_on.file) == len(parent.trained_on.file) + card.images
+    with pytest.raises(UserError, match=r"48 of these 80 images show what the detector was trained on"):
+        evaluate_here(tmp_path / "leak", f"ckpt={child}", "data=folder", f"data.root={images}", "split=all")
+
+    # Other splits of the same images: a part of its own test is known to its weights.
+    again = train_here(tmp_path / "again", images, RESNET, started, "data.split_seed=5", "trainer.max_epochs=1")
+    assert any("show what the detector was trained on" in leak for leak in metrics(again)["leaks"])
+
+
+def test_weights_of_unknown_origin_are_said_to_be(
+    images: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    torch.save(state, tmp_path / "plain.pt")
+    with caplog.at_level("INFO"):
+        train_here(tmp_path / "run", images, RESNET, f"model.weights={tmp_path / 'plain.pt'}", "trainer.max_epochs=1")
+    assert "plain.pt does not say what it was trained on" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("preprocess.size=48",),
+        ("model.img_size=64", "+callbacks.resizing={_target_: " + RESIZING + ", sizes: {0: 48}}", "preprocess.size=64"),
+    ],
+)
+def test_a_network_of_another_size_is_named_before_the_training(
+    overrides: tuple[str, ...], images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UserError, match=r"vit_tiny_patch16_224 does not take pictures of \d+ × \d+ pixels \(Input height"
+    ) as said:
+        train_here(tmp_path / "run", images, "model.model_name=vit_tiny_patch16_224", *overrides)
+    assert "preprocess.size=" in str(said.value)

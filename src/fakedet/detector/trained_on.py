@@ -44,6 +44,10 @@ class TrainedOn:
             digests.flags.writeable = False
             object.__setattr__(self, kind, digests)
 
+    def and_also(self, other: "TrainedOn") -> "TrainedOn":
+        """The digests of both."""
+        return TrainedOn(**{kind: np.concatenate([getattr(self, kind), getattr(other, kind)]) for kind in KINDS})
+
     def seen(self, kind: str, digests: Digests) -> NDArray[np.bool_]:
         """Which of these digests, of one of `KINDS`, are known from training; of their shape."""
         return np.isin(digests, self.to_dict()[kind])

@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fakedet.evaluation.runs import EVALUATE, TRAIN, Run
+from fakedet.evaluation.runs import Run
 from fakedet.figures import canvas
 from fakedet.metrics.scores import REALS_WANTED, TITLES, gap
 
+Column = tuple[str, str, str]  # data set, split, and the variant of the evaluation
 NAN = float("nan")
 _OLD = "was written by an earlier version, which did not record what a detector was trained on: evaluate again"
-_STALE = "was made before its checkpoint was written over: evaluate again"
 _NAME = 48  # letters of a checkpoint's path, where nothing else names a detector
 
 
@@ -55,7 +55,11 @@ class Cell:
         leak: a sentence on what of these very images it was trained on; empty where it was not.
         coverage: share of the images that have a score, NaN where it is not recorded.
         part: whether the images are a part of those that the run evaluated.
-        pooling: how the scores of a video's frames become the video's; see `levels.to_videos`.
+        pooling: how the scores of a video's frames become the video's, see `levels.to_videos`; empty for frames.
+        no_face: what became of pictures without a face; empty where it is not recorded.
+        images: hash over the images with their labels and groups; empty where it is not recorded.
+        protocol: how the data were split, in words.
+        variant: what tells it from other evaluations of that data set and split; empty where all are alike.
         reason: why there is no value, a clause; empty where there is one.
     """
 
@@ -74,62 +78,17 @@ class Cell:
     leak: str = ""
     coverage: float = NAN
     part: bool = False
-    pooling: str = "mean"
+    pooling: str = ""
+    no_face: str = ""
+    images: str = ""
+    protocol: str = ""
+    variant: str = ""
     reason: str = ""
 
     @property
-    def column(self) -> tuple[str, str]:
+    def column(self) -> Column:
         """What it is scored on."""
-        return self.dataset, self.split
-
-
-def read_cells(runs: Iterable[Run], metric: str, level: str) -> tuple[list[Cell], list[str]]:
-    """The cells of all evaluations, one for each detector, data set and split.
-
-    Of two evaluations of the same the newer one counts. The test split of a detector's own training stands
-    where no evaluation did the same.
-
-    Args:
-        runs: of any entry.
-        metric: one of `TITLES`.
-        level: `frame` or `video`.
-
-    Returns:
-        The cells, and sentences on runs that were left out.
-    """
-    chosen: dict[tuple[str, tuple[str, str]], Cell] = {}
-    left_out = []
-    evaluations = [run for run in runs if run.entry == EVALUATE]
-    evaluations.sort(key=_age)
-    newest = {detector_of(run.metrics).key: _state(run.metrics) for run in evaluations if run.metrics is not None}
-    for run in evaluations:
-        found = _failed(run, evaluations) if run.metrics is None else measured(run, run.metrics, metric, level)
-        for cell in found:
-            if run.metrics is not None and _state(run.metrics) != newest[cell.detector.key]:
-                cell = replace(cell, value=NAN, low=NAN, high=NAN, reason=_STALE)
-            place = (cell.detector.key, cell.column)
-            if place in chosen and run.metrics is not None and (chosen[place].run / "metrics.json").is_file():
-                left_out.append(f"{chosen[place].run} is left out: {run.folder} is a newer run of the same.")
-            if place not in chosen or run.metrics is not None:
-                chosen[place] = cell
-    for run in runs:
-        if run.entry != TRAIN or run.metrics is None:
-            continue
-        if _state(run.metrics) == newest.get(detector_of(run.metrics).key):
-            for cell in measured(run, run.metrics, metric, level):
-                if cell.split == "test":
-                    chosen.setdefault((cell.detector.key, cell.column), cell)
-    return list(chosen.values()), left_out
-
-
-def _state(metrics: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Differs where a checkpoint was written over by another."""
-    return metrics.get("detector"), metrics.get("step")
-
-
-def _age(run: Run) -> tuple[float, str]:
-    file = run.folder / "metrics.json"
-    return (file.stat().st_mtime if file.is_file() else 0.0), str(run.folder)
+        return self.dataset, self.split, self.variant
 
 
 def detector_of(metrics: Mapping[str, Any]) -> Detector:
@@ -171,7 +130,9 @@ def measured(run: Run, metrics: Mapping[str, Any], metric: str, level: str) -> I
                 threshold=_number(entry.get("threshold")), own=_is_own(name, detector),
                 leak=" ".join(map(str, metrics.get("leaks") or ())),
                 coverage=_number((entry.get("coverage") or {}).get("share")),
-                part=bool(parts), pooling=str(metrics.get("pooling", "mean")), reason=reason,
+                part=bool(parts), pooling=str(metrics.get("pooling", "mean")) if level == "video" else "",
+                no_face=str(metrics.get("no_face", "")), images="" if parts else str(entry.get("images_hash", "")),
+                protocol=str(metrics.get("protocol_name", "")), reason=reason,
             )  # fmt: skip
 
 
@@ -210,7 +171,7 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else NAN
 
 
-def _failed(run: Run, evaluations: Iterable[Run]) -> Iterator[Cell]:
+def failed(run: Run, evaluations: Iterable[Run]) -> Iterator[Cell]:
     """Where the numbers of a run that did not end would stand, told by runs of the same command line that did."""
     ended = [(other, other.metrics) for other in evaluations if other.metrics is not None]
     alike = [metrics for other, metrics in ended if other.chosen("ckpt") == run.chosen("ckpt") != ()]
@@ -220,7 +181,8 @@ def _failed(run: Run, evaluations: Iterable[Run]) -> Iterator[Cell]:
         for other, metrics in ended
         if _data(other) == _data(run) and (run.chosen("data") or detector_of(metrics).key == detector.key)
     ]
-    columns = [cell.column for cell in measured(*on_same[0], "auc", "frame")] if on_same else [_asked(run, detector)]
+    alike_cells = list(measured(*on_same[0], "auc", "frame")) if on_same else []
+    columns = [(cell.dataset, cell.split) for cell in alike_cells] or [_asked(run, detector)]
     for dataset, split in columns:
         yield Cell(detector, dataset, split, run.folder, own=_is_own(dataset, detector), reason=run.reason)
 

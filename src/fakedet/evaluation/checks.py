@@ -61,6 +61,7 @@ def run_checks(
     predictions: pd.DataFrame,
     device: torch.device,
     decision: Decision,
+    pooling: str = "mean",
 ) -> Checked:
     """Make the checks on the rows of one split.
 
@@ -71,6 +72,7 @@ def run_checks(
         predictions: the split's rows, scored.
         device: where the network runs.
         decision: what makes a verdict of a logit.
+        pooling: how the scores of a video's frames become the video's.
     """
     done = Checked()
     both = set(predictions["label"][predictions["score"].notna()]) == {0, 1}
@@ -81,7 +83,7 @@ def run_checks(
             done.findings.append(f"SHORTCUT: {found['says']}")
     if checks.suite is not None and both:
         table = corrupted_scores(network, data, predictions, device, decision, checks.suite)
-        done.metrics["robustness"] = summarise_robustness(table)
+        done.metrics["robustness"] = summarise_robustness(table, pooling=pooling)
     if checks.explanations:
         done.metrics["explanations"] = check_explanations(
             network, data, predictions, device, mean_interval, threshold=decision.threshold, count=checks.explanations
@@ -125,7 +127,10 @@ def _robustness(found: Mapping[str, Any], of: str) -> Section:
     rows, blocks = [], []
     for name, level in found["levels"].items():
         mean = level["mean_corruption"]
-        rows.append([f"{name} level", *(unbroken(each) for each in (level["clean"], mean["auc"], mean["loss"]))])
+        pooled = f" ({level['pooling']} of frames)" if "pooling" in level else ""
+        rows.append(
+            [f"{name} level{pooled}", *(unbroken(each) for each in (level["clean"], mean["auc"], mean["loss"]))]
+        )
         pictures = [
             Picture.of(figure, f"{title}, {name} level{of}") for title, figure in robustness_figures(level).items()
         ]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fakedet.data import manifest
 from fakedet.evaluation import pair_tables
-from fakedet.evaluation.cells import read_cells
+from fakedet.evaluation.columns import read_cells
 from fakedet.evaluation.matrix import (
     Matrix,
     cell_text,

@@ -140,7 +140,7 @@ def conclude(
         mistakes = most_confident_mistakes(scored(own), decision.threshold)
         panels[f"{MISTAKES}, {split}"] = explain_rows(network, data, mistakes)
         if question.checks is not None:
-            done = run_checks(question.checks, network, data, own, device, decision)
+            done = run_checks(question.checks, network, data, own, device, decision, question.pooling)
             checked[split] = done.metrics
             findings += done.findings
     about |= {"checks": checked, "doubts": [*findings, *about["doubts"]]}
@@ -171,6 +171,7 @@ def report_on(
     entries = {}
     for split, predictions in tables.items():
         entries[split] = analyse(predictions, decision.threshold, about["pooling"])
+        entries[split]["images_hash"] = manifest.protocol_hash(predictions)
         entries[split]["coverage"] = coverage(predictions, about["no_face"])
     metrics: dict[str, Any] = {
         **about,

@@ -52,7 +52,7 @@ def fit_decision(
     counting equally, as they do in training: a probability holds where reals and fakes are equally frequent.
     The labels are softened as Platt does ("Probabilistic outputs for support vector machines", 1999): n fakes
     aim at (n + 1)/(n + 2), so that a few images which are told apart without a mistake make no certainty.
-    `isotonic` wants about a thousand images or more, and its levels make the threshold coarse.
+    `isotonic` wants about a thousand images or more.
 
     The threshold is the smallest probability above which at most the rate of the reals lies: of n reals, the
     one that ⌊n · rate⌋ others may exceed. Ties are called real together, so that they never break the rate.

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from fakedet.augment.suite import Suite
 from fakedet.config import EvaluateConfig, check_keys
 from fakedet.data.datamodule import DataModule
-from fakedet.data.manifest import check_videos
+from fakedet.data.manifest import check_videos, protocol_hash
 from fakedet.data.mix import Mix
 from fakedet.detector.decision import Decision
 from fakedet.detector.spec import PreprocessSpec
@@ -101,7 +101,11 @@ def again(config: EvaluateConfig) -> None:
     if config.data is not None:
         spec = PreprocessSpec.from_json(about["detector"]["preprocess"])
         data = _find_data(config.data, config, spec, None)
+        before = list(rows["group"])
         rows = table_of_scores.with_manifest(rows, pd.concat([data.rows, data.missed], ignore_index=True))
+        about |= {"protocol": protocol_hash(data.rows), "protocol_name": data.protocol_name}
+        if list(rows["group"]) != before:
+            about["checks"] = {}  # their intervals are over the other groups
     if config.split is not None and config.split != _ALL:
         rows = rows[rows["split"] == config.split]
     rows = decided(rows, Decision.from_json(about["decision"]))

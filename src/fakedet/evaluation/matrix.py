@@ -1,7 +1,7 @@
 """Detectors on data sets: what each reaches where, on what it was trained on and elsewhere."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from fakedet.evaluation.cells import NAN, Cell, Detector
+from fakedet.evaluation.cells import NAN, Cell, Column, Detector
 from fakedet.evaluation.summary import GAP, cell
 from fakedet.figures import canvas
 from fakedet.figures.matrix import matrix_figure
@@ -35,15 +35,15 @@ class Matrix:
         metric: one of `TITLES`.
         level: `frame` or `video`.
         detectors: the rows, those of one training set together; their names differ.
-        columns: data set and split; what was trained on comes first, in the order of the rows.
+        columns: data set, split and variant; what was trained on comes first, in the order of the rows.
         cells: at most one for each detector's key and column.
     """
 
     metric: str
     level: str
     detectors: Sequence[Detector]
-    columns: Sequence[tuple[str, str]]
-    cells: dict[tuple[str, tuple[str, str]], Cell]
+    columns: Sequence[Column]
+    cells: dict[tuple[str, Column], Cell]
 
     @classmethod
     def of(cls, cells: Sequence[Cell], metric: str, level: str) -> "Matrix":
@@ -69,11 +69,12 @@ class Matrix:
         turn = place // len(ascii_uppercase)
         return ascii_uppercase[place % len(ascii_uppercase)] + (str(turn + 1) if turn else "")
 
-    def title(self, column: tuple[str, str]) -> str:
-        """The data set, and its split where that has to be said."""
-        name, split = column
-        alone = sum(other == name for other, _ in self.columns) == 1
-        return name if (alone and split in (*WHOLE, "")) or not split else f"{name}, {split}"
+    def title(self, column: Column) -> str:
+        """The data set, and its split and variant where that has to be said."""
+        name, split, variant = column
+        alone = len({other for same, other, _ in self.columns if same == name}) == 1
+        told = "" if alone and split in WHOLE else split
+        return ", ".join(part for part in (name, told, variant) if part)
 
     def row(self, detector: Detector) -> list[Cell | None]:
         """A detector's cells; None where nobody evaluated it."""
@@ -82,14 +83,16 @@ class Matrix:
     def cross_mean(self, detector: Detector) -> tuple[float, int]:
         """Mean over the data sets that it was not trained on, each once, and their number; NaN where there are none.
 
-        Splits for training and validation, and images that it was trained on, are left out.
+        Splits for training and validation, and images that it was trained on, are left out. A data set that was
+        evaluated in several ways counts with their mean.
         """
-        found: dict[str, float] = {}
-        for split in reversed(WHOLE):
-            for each in self.row(detector):
-                if each is not None and each.split == split and each.own is False and not each.leak:
-                    found |= {} if math.isnan(each.value) else {each.dataset: each.value}
-        return (float(np.mean(list(found.values()))) if found else NAN), len(found)
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for each in self.row(detector):
+            if each is not None and each.own is False and not each.leak and not math.isnan(each.value):
+                found[each.dataset][each.split].append(each.value)
+        chosen = [next((splits[split] for split in WHOLE if split in splits), None) for splits in found.values()]
+        means = [float(np.mean(values)) for values in chosen if values]
+        return (float(np.mean(means)) if means else NAN), len(means)
 
     def gaps(self) -> list[Cell]:
         """Cells without a number, by detector."""
@@ -109,6 +112,7 @@ class Matrix:
                 "trained_on": None if detector.trained_on is None else ", ".join(detector.trained_on),
                 "dataset": each.dataset,
                 "split": each.split,
+                "variant": each.variant,
                 "level": self.level,
                 "metric": self.metric,
                 "value": each.value,

@@ -39,7 +39,7 @@ def model_card(metrics: Mapping[str, Any], detector: Mapping[str, object], envir
     about = metrics.get("detector") or {}
     trained = {
         "data sets": ", ".join(about.get("trained_on", [])) or _UNKNOWN,
-        "images": f"{about['images']:,}" if about.get("images") is not None else _UNKNOWN,
+        "images of its own training": f"{about['images']:,}" if about.get("images") is not None else _UNKNOWN,
         "protocol": about.get("protocol") or _UNKNOWN,
     }
     parts = [

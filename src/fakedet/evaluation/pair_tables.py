@@ -18,7 +18,8 @@ from fakedet.metrics.scores import TITLES
 HEADER = ("Tested on", "Pair", "Difference", "p", "p, Holm", "p, DeLong", "Note")
 # Column of `differences.parquet` -> type.
 _COLUMNS = {
-    "dataset": "string", "split": "string", "level": "string", "first": "string", "second": "string",
+    "dataset": "string", "split": "string", "variant": "string", "level": "string",
+    "first": "string", "second": "string",
     "first_run": "string", "second_run": "string", "metric": "string",
     "first_value": "float64", "second_value": "float64", "difference": "float64", "low": "float64", "high": "float64",
     "p_value": "float64", "p_holm": "float64", "delong_error": "float64", "delong_p": "float64",
@@ -34,7 +35,7 @@ def frame(matrix: Matrix, pairs: Sequence[Pair]) -> pd.DataFrame:
     """
     rows = [row for pair in pairs for row in _rows(matrix, pair)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-    tests = table.groupby(["dataset", "split", "metric"])["p_value"]
+    tests = table.groupby(["dataset", "split", "variant", "metric"])["p_value"]
     return table.assign(p_holm=tests.transform(lambda values: holm(values.to_numpy())))
 
 
@@ -42,6 +43,7 @@ def _rows(matrix: Matrix, pair: Pair) -> Iterator[dict[str, Any]]:
     row: dict[str, Any] = {
         "dataset": pair.column[0],
         "split": pair.column[1],
+        "variant": pair.column[2],
         "level": matrix.level,
         "first": pair.first.detector.name,
         "second": pair.second.detector.name,
@@ -70,7 +72,7 @@ def lines(matrix: Matrix, pairs: Sequence[Pair]) -> list[list[str]]:
     rows: list[dict[str, Any]] = table[table["metric"] == matrix.metric].to_dict("records")  # type: ignore[assignment]
     return [
         [
-            matrix.title((row["dataset"], row["split"])),
+            matrix.title((row["dataset"], row["split"], row["variant"])),
             f"{letters[row['first']]} − {letters[row['second']]}".replace(" ", "\N{NO-BREAK SPACE}"),
             _signed(row["difference"], row["low"], row["high"]),
             *(_p(row[name]) for name in ("p_value", "p_holm", "delong_p")),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fakedet.errors import UserError, did_you_mean
 from fakedet.evaluation import predictions
-from fakedet.evaluation.cells import NAN, Cell, Detector
+from fakedet.evaluation.cells import NAN, Cell, Column, Detector
 from fakedet.evaluation.differences import Differences, differences_of_pairs, matched
 from fakedet.evaluation.levels import to_videos
 from fakedet.evaluation.matrix import Matrix
@@ -29,14 +29,14 @@ class Pair:
     """Two detectors on one data set.
 
     Attributes:
-        column: data set and split.
+        column: data set, split and variant.
         first: its cell.
         second: its cell.
         found: how they differ, first less second; None where they cannot be held against each other.
         reason: why they cannot, a clause; empty where they can.
     """
 
-    column: tuple[str, str]
+    column: Column
     first: Cell
     second: Cell
     found: Differences | None = None
@@ -149,7 +149,7 @@ def predicted(cell: Cell, metric: str, level: str) -> pd.DataFrame:
 
 
 def _compared(
-    column: tuple[str, str], wanted: Sequence[tuple[Cell, Cell]], tables: Mapping[str, pd.DataFrame]
+    column: Column, wanted: Sequence[tuple[Cell, Cell]], tables: Mapping[str, pd.DataFrame]
 ) -> Iterator[Pair]:
     """Pairs in the given order; detectors that scored the same images are measured once."""
     alike: dict[int, list[str]] = defaultdict(list)

@@ -232,7 +232,7 @@ def _trained(metrics: Mapping[str, Any]) -> dict[str, object]:
     if about is None:
         return {}
     names, images = ", ".join(about["trained_on"]) or _UNKNOWN, about["images"]
-    number = "" if images is None else f" ({images:,} images)"
+    number = "" if images is None else f" ({images:,} images in its own training)"
     return {"detector": about["name"], "trained on": f"{names}{number}", "split by": about["protocol"]}
 
 

@@ -69,7 +69,9 @@ def corrupted_scores(
     return decided(pd.concat(tables, ignore_index=True), decision).drop(columns="verdict")
 
 
-def summarise_robustness(table: pd.DataFrame, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+def summarise_robustness(
+    table: pd.DataFrame, resamples: int = 1000, seed: int = 0, pooling: str = "mean"
+) -> dict[str, Any]:
     """What the scores after corruption say, of plain JSON types.
 
     Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations",
@@ -81,11 +83,13 @@ def summarise_robustness(table: pd.DataFrame, resamples: int = 1000, seed: int =
         table: what `corrupted_scores` gave.
         resamples: bootstrap resamples behind the intervals.
         seed: of the resamples.
+        pooling: how the scores of a video's frames become the video's.
 
     Returns:
         images, real, fake, groups, unreadable, bootstrap (interval, resamples) and levels: `frame`, and
-        `video` where videos are known. Each level has units (how many images or videos), clean (value, low,
-        high: the AUC, each None where there is none), mean_corruption (auc and loss, each value, low, high:
+        `video` where videos are known, which has its pooling too. Each level has units (how many images or
+        videos), clean (value, low, high: the AUC, each None where there is none), mean_corruption (auc and
+        loss, each value, low, high:
         the mean over strengths, then over corruptions), corruptions (name -> list of strength, auc and loss)
         and surface: None, or jpeg (qualities, None first, which is without compression), downscale (shares of
         the side, 1 first) and auc (a row for each quality).
@@ -95,9 +99,9 @@ def summarise_robustness(table: pd.DataFrame, resamples: int = 1000, seed: int =
     """
     clean = table[table["corruption"] == CLEAN]
     readable = scored(clean)
-    levels = {"frame": _level(table, "frame", resamples, seed)}
+    levels = {"frame": _level(table, None, resamples, seed)}
     if readable["video"].notna().any():
-        levels["video"] = _level(table, "video", resamples, seed)
+        levels["video"] = {**_level(table, pooling, resamples, seed), "pooling": pooling}
     return {
         "images": len(readable),
         "real": int((readable["label"] == 0).sum()),
@@ -137,8 +141,8 @@ def _panel(name: str, entries: Sequence[Mapping[str, Any]], clean: Mapping[str, 
     return Panel(corruption.title, corruption.unit, labels, auc, low, high)
 
 
-def _level(table: pd.DataFrame, level: str, resamples: int, seed: int) -> dict[str, Any]:
-    keys, first, scores = _matrix(table, level)
+def _level(table: pd.DataFrame, pooling: str | None, resamples: int, seed: int) -> dict[str, Any]:
+    keys, first, scores = _matrix(table, pooling)
     names = dict.fromkeys(key[0] for key in keys if key[0] not in (CLEAN, SURFACE))
     places = {name: [place for place, key in enumerate(keys) if key[0] == name] for name in names}
 
@@ -166,14 +170,14 @@ def _level(table: pd.DataFrame, level: str, resamples: int, seed: int) -> dict[s
     }
 
 
-def _matrix(table: pd.DataFrame, level: str) -> tuple[list[Key], pd.DataFrame, list[pd.Series]]:
-    """The variants, `clean` first, the images or videos of the first one, and the scores of each variant."""
+def _matrix(table: pd.DataFrame, pooling: str | None) -> tuple[list[Key], pd.DataFrame, list[pd.Series]]:
+    """The variants, `clean` first, the images or pooled videos of the first one, and the scores of each variant."""
     keys: list[Key] = []
     parts: list[pd.DataFrame] = []
     for _, part in table.groupby(["corruption", "strength", "scale"], dropna=False, sort=False):
         name, (strength, scale) = str(part["corruption"].iloc[0]), part[["strength", "scale"]].iloc[0]
         keys.append((name, None if np.isnan(strength) else strength, None if np.isnan(scale) else scale))
-        parts.append(scored(to_videos(part) if level == "video" else part).reset_index(drop=True))
+        parts.append(scored(part if pooling is None else to_videos(part, pooling)).reset_index(drop=True))
         if not parts[-1]["path"].equals(parts[0]["path"]):
             raise UserError(f"Not every corruption has the same images, {name} has others: score them all again.")
     if not keys or keys[0][0] != CLEAN:

@@ -1,6 +1,6 @@
 """What the trackers are told of an evaluated split: the same while training and at its end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,27 @@ def track_figures(trackers: Iterable[Tracker], figures: Mapping[str, Figure], st
 def track_summary(trackers: Iterable[Tracker], metrics: Mapping[str, Any], ckpt: Path) -> None:
     """Hand over the best checkpoint's numbers, which runs are compared by, and the checkpoint."""
     values: dict[str, float | str] = {
-        f"best/{split}/{name}": entry["value"]
+        f"best/{split}/{name}": value
         for split, summary in metrics["splits"].items()
-        for name, entry in summary["metrics"].items()
-        if entry["value"] is not None
+        for name, value in _numbers(summary, metrics.get("checks", {}).get(split, {}))
+        if value is not None
     }
     values |= {f"latency/{name}": value for name, value in metrics["latency"].items()}
     values |= {name: metrics[name] for name in ("model", "dataset", "protocol")}
     for tracker in trackers:
         tracker.log_summary(values)
         tracker.log_checkpoint(ckpt, values)
+
+
+def _numbers(summary: Mapping[str, Any], checks: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
+    """Names and values of a split: its images', its videos', its parts' AUC, and what corruptions cost."""
+    for name, entry in summary["metrics"].items():
+        yield name, entry["value"]
+    for name, entry in summary.get("video", {}).get("metrics", {}).items():
+        yield f"video/{name}", entry["value"]
+    for column, parts in summary.get("parts", {}).items():
+        for part, entry in parts.items():
+            yield f"{column}/{part.replace('/', '_')}/auc", entry["metrics"]["auc"]["value"]
+    for level, found in checks.get("robustness", {}).get("levels", {}).items():
+        for name, entry in found["mean_corruption"].items():
+            yield f"{'' if level == 'frame' else f'{level}/'}corrupted/{name}", entry["value"]

@@ -1,6 +1,7 @@
 """The checkpoint's format: Lightning's, stamped with what is needed to rebuild the detector from it alone."""
 
 import contextlib
+import logging
 import operator
 import os
 import pickle
@@ -16,6 +17,8 @@ from fakedet.detector.spec import PreprocessSpec
 from fakedet.detector.trained_on import TrainedOn
 from fakedet.errors import UserError
 from fakedet.models.registry import Network, build
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2
 _KEY = "fakedet"
@@ -36,9 +39,10 @@ class Card:
         data: the data section of the config that it was trained with.
         protocol: hash over the rows it was trained, validated and tested on.
         protocol_name: how these rows were split, in words.
-        datasets: names of the data sets that it was trained on, sorted.
-        images: number of the training images.
-        trained_on: digests of these images' files, videos, source clips and people.
+        datasets: names of the data sets that it was trained on, sorted; as the digests, with those of the checkpoints
+            whose weights it began with.
+        images: number of the images of its own training.
+        trained_on: digests of the training images' files, videos, source clips and people.
         decision: what it says of a score; unfitted until `write_decision`.
     """
 
@@ -152,6 +156,23 @@ def read(file: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise UserError(f"{file} has checkpoint format {found}, this version reads {FORMAT}: train it again.")
     return checkpoint
+
+
+def learned_from(file: Path) -> tuple[tuple[str, ...], TrainedOn]:
+    """What a file of weights was trained on: names of data sets, and digests; both empty where it does not say.
+
+    Raises:
+        UserError: when it is a checkpoint of ours whose card is damaged.
+    """
+    try:
+        stored = read(file)[_KEY]
+    except UserError:
+        log.info("%s does not say what it was trained on: no image of that will be recognised.", file)
+        return (), TrainedOn()
+    try:
+        return tuple(str(name) for name in stored["datasets"]), TrainedOn.from_json(stored["trained_on"])
+    except (UserError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged: its record of what it was trained on cannot be read.") from error
 
 
 def load(file: Path) -> tuple[Network, Card]:

@@ -109,6 +109,27 @@ def check_preprocess(network: "Network", spec: PreprocessSpec) -> None:
         )
 
 
+def check_size(network: "Network", size: int) -> None:
+    """Refuse a side of the input, in pixels, that the network was not built for, as transformers may be.
+
+    Raises:
+        UserError: with the network's own reason.
+    """
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, size, size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split()).removesuffix(".")[:200]
+        name = network.options.get("model_name", network.name)
+        raise UserError(
+            f"The model {name} does not take pictures of {size} × {size} pixels ({reason}): give preprocess.size= as "
+            f"it was built, or build it for these (timm's transformers: model.img_size={size})."
+        ) from error
+    finally:
+        network.train(training)
+
+
 def read_weights(path: Path) -> State:
     """Read a state dict, or the one inside a checkpoint, without running any code it may hold.
 

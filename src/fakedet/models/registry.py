@@ -68,6 +68,12 @@ class Network(nn.Module):
         return logits.squeeze(1)
 
     @property
+    def weight_files(self) -> list[Path]:
+        """The files that `weights` names, each once."""
+        named = [self.weights] if isinstance(self.weights, str) else self.weights or []
+        return [Path(name) for name in dict.fromkeys(named) if name != "imagenet"]
+
+    @property
     def cam_layer(self) -> nn.Module | None:
         """The layer whose output Grad-CAM weights, None for networks without a feature map."""
         return None if self._cam_path is None else self.body.get_submodule(self._cam_path)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class DetectorModule(LightningModule):
         optimizer: builds the optimiser from parameter groups.
         schedule: warm-up and cosine.
         loss: label smoothing.
+        seed: what is random in the network (dropout, stochastic depth) follows from it, epoch, batch and process.
 
     Raises:
         UserError: when a share among the settings is none.
@@ -44,6 +46,7 @@ class DetectorModule(LightningModule):
         optimizer: OptimizerFactory,
         schedule: ScheduleConfig,
         loss: LossConfig,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         for name, share in {
@@ -58,6 +61,7 @@ class DetectorModule(LightningModule):
         self.optimizer_factory = optimizer
         self.schedule = schedule
         self.smoothing = loss.label_smoothing
+        self.seed = seed
         self.training_metrics = training_metrics("train/")
         validation = detection_metrics("val/")
         self.metrics = nn.ModuleDict({"val": validation, "test": validation.clone(prefix="test/")})
@@ -70,6 +74,11 @@ class DetectorModule(LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B,) of images (B, 3, S, S)."""
         return self.network(images.contiguous(memory_format=torch.channels_last))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Seed the batch: a run that goes on draws what it would have drawn, and not the first batches' again."""
+        place = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Smoothed loss of a batch."""

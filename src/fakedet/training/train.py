@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
-from fakedet.config import DecisionConfig, TrainConfig, check_keys, preprocess_spec
+from fakedet.config import DecisionConfig, TrainConfig, check_keys, check_seed, preprocess_spec
 from fakedet.data.datamodule import UNREADABLE, DataModule
 from fakedet.data.manifest import protocol_hash
 from fakedet.detector.decision import Decision
@@ -25,7 +25,7 @@ from fakedet.evaluation.faces import check_policy
 from fakedet.evaluation.overlap import overlaps, remember, sentence
 from fakedet.evaluation.scoring import require_exact_fp32
 from fakedet.instantiation import instantiate
-from fakedet.models import check_preprocess, checkpoint
+from fakedet.models import check_preprocess, check_size, checkpoint
 from fakedet.models.registry import Network
 from fakedet.tracking import open_trackers
 from fakedet.training.module import DetectorModule
@@ -44,14 +44,14 @@ def train(config: TrainConfig) -> None:
     check_keys(config)
     require_exact_fp32()
     check_wanted(config.decision.calibration, config.decision.false_positive_rate)
-    if config.seed < 0:
-        raise UserError(f"seed={config.seed} is below 0.")
+    check_seed(config.seed)
     seed_everything(config.seed, verbose=False)
     data = _build_data(config, run)
     network: Network = instantiate(config.model)
     check_preprocess(network, data.spec)
+    check_size(network, data.spec.size)
     card = _card(config, network, data)
-    module = DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss)
+    module = DetectorModule(network, card, instantiate(config.optimizer), config.schedule, config.loss, config.seed)
     last = _last_state(config, card, data)
     factories = {name: partial(instantiate, tracker) for name, tracker in config.logger.items()}
     with open_trackers(factories) as trackers:
@@ -122,6 +122,10 @@ def _adopt_crops(data: DataModule) -> PreprocessSpec:
 
 def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint.Card:
     rows = data.split("train")
+    datasets, trained_on = set(rows["dataset"]), remember(rows, data.file_digests(rows))
+    for file in network.weight_files:  # a network knows what its weights have seen, whoever trained it before
+        names, digests = checkpoint.learned_from(file)
+        datasets, trained_on = datasets.union(names), trained_on.and_also(digests)
     return checkpoint.Card(
         model=network.name,
         options=network.options,
@@ -129,9 +133,9 @@ def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint
         data={**_plain(config)["data"], "root": str(Path(config.data["root"]).resolve())},  # wherever it is evaluated
         protocol=protocol_hash(data.rows),
         protocol_name=data.protocol_name,
-        datasets=tuple(sorted(set(rows["dataset"]))),
+        datasets=tuple(sorted(datasets)),
         images=len(rows),
-        trained_on=remember(rows, data.file_digests(rows)),
+        trained_on=trained_on,
     )
 
 

@@ -41,6 +41,8 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     epochs = settings["max_epochs"]
     if not isinstance(epochs, int) or epochs < 1:
         raise UserError(f"trainer.max_epochs={epochs} is no number of epochs, at least 1.")
+    if settings["limit_val_batches"] == 0:
+        raise UserError("trainer.limit_val_batches=0 would choose the best epoch by nothing.")
     settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
     freezing = config.callbacks.get("freezing") or {}
     if settings["strategy"] == "ddp" and freezing.get("stages"):

@@ -272,3 +272,31 @@ def test_a_run_that_ended_before_its_report_makes_it(images: Path, tmp_path: Pat
     (run / "metrics.json").unlink()
     train_here(run, images, "trainer.max_epochs=1", f"resume={run}")
     assert metrics(run)["splits"] == expected
+
+
+def test_a_run_that_was_ended_early_is_not_trained_on(images: Path, tmp_path: Path) -> None:
+    early = ("optimizer.lr=0", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9")
+    run = train_here(tmp_path / "run", images, *early)
+    assert checkpoint.read(run / "checkpoints" / "last.ckpt")["global_step"] == 8
+    expected = metrics(run)["splits"]
+    (run / "metrics.json").unlink()
+    train_here(run, images, *early, f"resume={run}")
+    assert checkpoint.read(run / "checkpoints" / "last.ckpt")["global_step"] == 8
+    assert metrics(run)["splits"] == expected
+    train_here(run, images, *early, "callbacks.early_stopping.patience=2", f"resume={run}")
+    assert checkpoint.read(run / "checkpoints" / "last.ckpt")["global_step"] == 12
+
+
+@pytest.mark.parametrize("place", ["mid-epoch", "the first batch of a later epoch", "the end of a validation"])
+def test_what_is_random_in_the_network_goes_on_too(
+    place: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = ("model.dropout=0.5", "model.drop_path=0.2")
+    expected = train_here(tmp_path / "whole", images, *random)
+    with monkeypatch.context() as patch:
+        _signal_at(patch, place)
+        with pytest.raises(InterruptedTraining):
+            train_here(tmp_path / "run", images, *random)
+    torch.rand(3)  # a new process stands elsewhere
+    train_here(tmp_path / "run", images, *random, f"resume={tmp_path / 'run'}")
+    _same(weights(tmp_path / "run"), weights(expected))

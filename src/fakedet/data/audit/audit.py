@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fakedet.config import AuditConfig, check_keys
+from fakedet.config import AuditConfig, check_keys, check_seed
 from fakedet.data import coverage
 from fakedet.data.audit.findings import FINDING, Line, lines, verdict
 from fakedet.data.audit.fingerprints import fingerprints
@@ -70,6 +70,7 @@ def audit(config: AuditConfig, intervals: Intervals) -> None:
 def _check(config: AuditConfig) -> None:
     if config.data is None:
         raise UserError("data must be given: data=folder data.root=…, or another file of conf/data.")
+    check_seed(config.seed)
     if config.sample < _LEAST_SAMPLE:
         raise UserError(f"sample={config.sample} is too few to look for shortcuts in; take {_LEAST_SAMPLE} at least.")
     if not 0.5 <= config.max_auc < 1:

@@ -1,5 +1,6 @@
 """`last.ckpt`, which a run goes on from: kept after every epoch, and when a signal ends the run."""
 
+import logging
 import math
 import signal
 import threading
@@ -12,6 +13,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
 from fakedet.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class InterruptedTraining(UserError):
@@ -36,6 +39,7 @@ class SaveLast(Checkpoint):
     def __init__(self, file: str) -> None:
         self.file = Path(file)
         self._signal = 0
+        self._stopped_early = False
 
     def on_load_checkpoint(
         self,
@@ -48,6 +52,7 @@ class SaveLast(Checkpoint):
             state = checkpoint["callbacks"].get(callback.state_key)
             if state and isinstance(callback, EarlyStopping):
                 state["patience"] = callback.patience
+                self._stopped_early |= state["wait_count"] >= callback.patience
             elif state and isinstance(callback, ModelCheckpoint) and state["dirpath"] != callback.dirpath:
                 # It would forget how good the best was, and put a worse one in its place.
                 _move(state, str(callback.dirpath))
@@ -55,6 +60,12 @@ class SaveLast(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Listen, on the main thread only (Python allows no other); Lightning puts the old handlers back."""
         self._signal = 0
+        if self._stopped_early:  # Lightning remembers the patience that is spent, and trains on all the same
+            log.info(
+                "Early stopping has ended this training; callbacks.early_stopping.patience above %d trains on.",
+                max(each.patience for each in trainer.early_stopping_callbacks if isinstance(each, EarlyStopping)),
+            )
+            trainer.should_stop = True
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._note)

@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.functional import interpolate
 
 from fakedet.errors import UserError
+from fakedet.models import check_size
 from fakedet.training.module import DetectorModule
 
 _LEAST = 32  # pixels; less is nothing to a network that halves them five times
@@ -46,6 +47,8 @@ class ProgressiveResizing(Callback):
         for epoch, size in self.sizes.items():
             if size is not None and size > own:
                 raise UserError(f"callbacks.resizing.sizes: {epoch}: {size} is above preprocess.size={own}.")
+            if size is not None:
+                check_size(pl_module.network, size)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Shrink the batch in place."""
