@@ -1,6 +1,7 @@
 """Videos judged: faces followed, the most suspicious one decides, and nothing is lost in silence."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,13 @@ def test_what_is_no_video_gets_a_result_that_says_why(
     assert reason in result.reasons[0]
     assert (result.frames, result.tracks, result.seconds, result.width) == ((), (), None, None)
     assert json.loads(json.dumps(result.to_json()))["status"] == "unreadable"
+
+
+def test_a_video_can_be_broken_off(two: Path, detector_file: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    detector = Detector.load(detector_file, threads=1)
+    found = detector.predict_video(two, sampling=Sampling.parse("all"), stop=stop)
+    assert found.verdict is None
+    assert found.reasons == ("was not looked at to its end, because the run was stopped",)
+    assert detector.predict_video(two, stop=threading.Event()).verdict is not None

@@ -419,3 +419,20 @@ def test_exif_data_as_long_as_a_picture_is_refused(file_format: str) -> None:
         data = _file(_picture(), file_format, exif=values)
     with pytest.raises(ImageError, match="more than 1048576 bytes of EXIF data"):
         decode(data)
+
+
+def _opencvs() -> cv2.error:
+    error = cv2.error("Insufficient memory")
+    error.code = cv2.Error.StsNoMem
+    return error
+
+
+@pytest.mark.parametrize("error", [MemoryError(), _opencvs()])
+def test_a_picture_is_not_called_damaged_for_want_of_memory(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    picture = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    monkeypatch.setattr("fakedet.detector.image.cv2.imdecode", refuse)
+    with pytest.raises(ImageError, match=r"^cannot be read \(not enough memory\)$"):
+        decode(picture)

@@ -1,6 +1,7 @@
 """The story of a prediction: records, resuming, heatmaps and videos, with a real detector in this process."""
 
 import csv
+import errno
 import functools
 import http.server
 import json
@@ -459,3 +460,74 @@ def test_damaged_records_are_not_ours(folder: Path, load: Load) -> None:
         with pytest.raises(UserError, match="holds something else than predictions"):
             options: dict[str, Any] = {"csv" if file.endswith("csv") else "json": file}
             predict(load, Request(inputs=["photos"], **options))
+
+
+def test_pictures_of_one_name_from_two_places_keep_their_own_heatmaps(
+    folder: Path, load: Load, make_folder: Callable[..., Path]
+) -> None:
+    for place in ("a", "b"):
+        make_folder(Path(place) / "photos", groups=1, size=64 if place == "a" else 72)
+        predict(load, Request(inputs=[f"{place}/photos"], heatmaps="heat", json=f"{place}.jsonl"))
+    places = [{line["heatmap"] for line in _lines(f"{place}.jsonl")} for place in ("a", "b")]
+    assert "photos/real/g00_0.jpg.heatmap.jpg" in places[0]
+    assert not places[0] & places[1]
+    for place in ("a", "b"):
+        for line in _lines(f"{place}.jsonl"):
+            shown = load(1).predict(Path(line["file"]), explain=True)
+            wanted = overlay.overlay(decode(Path(line["file"])), shown.findings).astype(int)
+            assert np.abs(decode(Path("heat") / line["heatmap"]).astype(int) - wanted).mean() < 4
+    before = {file: file.stat().st_mtime_ns for file in Path("heat").rglob("*.jpg")}
+    for place in ("a", "b"):
+        predict(load, Request(inputs=[f"{place}/photos"], heatmaps="heat", json=f"{place}.jsonl"))
+    assert {file: file.stat().st_mtime_ns for file in Path("heat").rglob("*.jpg")} == before, "all were done"
+
+    # A heatmap that is another picture's now is not taken for this one's.
+    first, second = (Path("heat") / min(each) for each in places)
+    shutil.copy(second, first)
+    predict(load, Request(inputs=["a/photos"], heatmaps="heat", json="a.jsonl"))
+    (kept,) = [line["heatmap"] for line in _lines("a.jsonl") if line["file"] == "a/photos/fake/g00_0.jpg"]
+    assert overlay.is_of(Path("heat") / kept, "a/photos/fake/g00_0.jpg")
+
+
+def test_a_video_whose_heatmap_has_no_place_is_judged_all_the_same(folder: Path, load: Load) -> None:
+    write(folder / "clip.mp4", 5)
+    Path("heat/photos/clip.mp4.heatmap.jpg").mkdir(parents=True)
+    predict(load, Request(inputs=["photos"], heatmaps="heat", json="out.jsonl"))
+    lines = {line["file"]: line for line in _lines("out.jsonl")}
+    assert len(lines) == 9
+    told = lines["photos/clip.mp4"]
+    assert told["heatmap"] is None
+    assert told["verdict"] is not None
+    assert any(reason.startswith("no heatmap, because") for reason in told["reasons"])
+
+
+def test_what_the_file_system_refused_is_tried_again(
+    folder: Path, load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = Request(inputs=["photos"], json="out.jsonl")
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "g01_0.jpg":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refused)
+        predict(load, request)
+    assert sum(line["verdict"] is None for line in _lines("out.jsonl")) == 2
+    capsys.readouterr()
+    predict(load, request)
+    assert "6 of 8 files are done already" in capsys.readouterr().out
+    assert all(line["verdict"] is not None for line in _lines("out.jsonl"))
+
+
+def test_a_link_to_the_records_stays_one(folder: Path, load: Load) -> None:
+    Path("big").mkdir()
+    Path("out.jsonl").symlink_to("big/records.jsonl")
+    predict(load, Request(inputs=["photos"], json="out.jsonl"))
+    os.utime(folder / "real" / "g00_0.jpg")  # its line is written anew
+    predict(load, Request(inputs=["photos"], json="out.jsonl"))
+    assert Path("out.jsonl").is_symlink()
+    assert len(_lines("big/records.jsonl")) == 8
+    assert [file.name for file in Path("big").iterdir()] == ["records.jsonl"]

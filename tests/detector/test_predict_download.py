@@ -195,6 +195,9 @@ def test_every_host_on_the_way_is_checked(server: _Server, monkeypatch: pytest.M
         ("http://user:secret@example.org/", "name or password"),
         ("http://[::1/x", "no address"),
         ("http://example.org:99999/x", "no address"),
+        ("http://exa mple.org/x", "no address"),
+        ("http://[fd00::abcd]/x", "private network"),
+        ("http://[fd00::1111]/x", "private network"),
         ("http://nowhere.invalid/x", "host is not known"),
     ],
 )

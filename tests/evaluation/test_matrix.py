@@ -266,7 +266,7 @@ def test_folders_of_other_versions_and_damaged_ones_say_so(tmp_path: Path) -> No
 
 def test_evaluations_in_several_ways_stand_side_by_side(tmp_path: Path) -> None:
     rows = some_rows("here", 0.6)
-    official = {"protocol_name": "official", "no_face": "exclude"}
+    official: dict[str, Any] = {"protocol_name": "official", "no_face": "exclude"}
     write_run(tmp_path / "0", "x", ["there"], rows, **official)
     write_run(tmp_path / "1", "x", ["there"], rows.iloc[40:], protocol_name="identity_disjoint", no_face="exclude")
     write_run(tmp_path / "2", "x", ["there"], rows, pooling="max", **official)

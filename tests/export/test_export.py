@@ -1,5 +1,6 @@
 """The command: one file that answers as the checkpoint does, or none and a sentence."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from runs import start, train_here
 from fakedet.detector.detector import Detector
 from fakedet.errors import UserError
 from fakedet.export import export as story
+from fakedet.export import real_images
 from fakedet.export.onnx_file import to_model
 from fakedet.models import checkpoint, load_detector
 
@@ -148,6 +150,18 @@ def test_moved_data_is_found_by_its_new_root(run: Path, images: Path, tmp_path: 
     finally:
         moved.rename(images)
     assert (tmp_path / "x.onnx").is_file()
+
+
+def test_a_first_picture_that_cannot_be_read_costs_nothing(
+    run: Path, images: Path, tmp_path: Path, export_here: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story.gates, "AUC_LIMIT", 1.0)
+    damaged = shutil.copytree(images, tmp_path / "images")
+    first = real_images.find(checkpoint.load(checkpoint.find(run))[1], {"root": str(damaged)}).rows["path"].iloc[0]
+    (damaged / first).write_bytes(b"no picture")
+    target = tmp_path / "detector.onnx"
+    export_here(f"ckpt={run}", "quantize=int8", f"output={target}", f"data.root={damaged}", "+data.max_unreadable=0.5")
+    assert Detector.load(target).card.precision == "int8"
 
 
 def test_a_damaged_checkpoint_is_one_sentence(run: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,9 @@ def test_by_default_nobody_else_may_ask_and_all_cores_work(environment: pytest.M
         ("FAKEDET_SHA256", "abc", "FAKEDET_SHA256"),
         ("FAKEDET_CORS_ORIGINS", "*", "https://example.org"),
         ("FAKEDET_API_KEY", "short", "FAKEDET_API_KEY cannot be used"),
+        ("FAKEDET_API_KEY", "short-but-long-enough\n", "without blanks or line breaks at its ends"),
+        ("FAKEDET_API_KEY", " short-but-long-enough", "without blanks or line breaks at its ends"),
+        ("FAKEDET_API_KEY", "short-but-long-enough-ä", "printable ASCII alone"),
     ],
 )
 def test_wrong_settings_are_refused(environment: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
@@ -167,3 +171,22 @@ def test_no_request_may_be_larger_than_what_can_be_taken(environment: pytest.Mon
     environment.setenv("FAKEDET_MAX_UPLOAD_BYTES", "2048")
     settings = read_settings()
     assert (settings.most_pictures, settings.most_bytes) == (2, 2048)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "65536"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fakedet.serve", "--port", port], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert f"--port {port} is no port from 0 to 65535" in done.stderr
+
+
+def test_without_its_packages_the_service_names_them(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError('No module', name='uvicorn')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "fakedet.serve"], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: the service needs uvicorn: pip install 'fake-image-detection[serve]'\n"

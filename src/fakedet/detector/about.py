@@ -30,7 +30,9 @@ def _input(spec: PreprocessSpec) -> str:
     pixels = f"{spec.size} × {spec.size} pixels"
     if spec.face is None:
         return f"whole pictures, the middle square at {pixels}"
-    return f"every face that {spec.face.finder} finds, {spec.face.margin:g} times its box, at {pixels}"
+    without = {"exclude": "nothing", "abstain": "nothing", "whole_image": "the middle square"}[spec.no_face]
+    faces = f"every face that {spec.face.finder} finds, {spec.face.margin:g} times its box, at {pixels}"
+    return f"{faces}; of a picture without one, {without}"
 
 
 def _data(training: Mapping[str, Any]) -> str:
@@ -46,6 +48,6 @@ def _metrics(splits: Any) -> str:
     parts = []
     for split, values in splits.items():
         if isinstance(values, Mapping):
-            numbers = [f"{name} {value:.3f}" for name, value in values.items() if type(value) in (int, float)]
+            numbers = [f"{name} {value:.3f}" for name, value in values.items() if type(value) is float]
             parts += [f"{split}: {', '.join(numbers)}"] if numbers else []
     return "; ".join(parts)

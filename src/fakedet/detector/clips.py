@@ -6,6 +6,7 @@ finder takes something for a face once.
 """
 
 import math
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,13 +32,17 @@ Picture = NDArray[np.uint8]
 Scored = tuple[Finding, NDArray[np.float32] | None]  # and the network's own small map
 
 
-def judge(detector: Detector, path: Path, sampling: Sampling, explain: bool) -> VideoResult:
+def judge(
+    detector: Detector, path: Path, sampling: Sampling, explain: bool, stop: threading.Event | None = None
+) -> VideoResult:
     """What `Detector.predict_video` gives."""
     try:
         video = inspect(path)
         seen = _Frames(detector, explain)
         for index, image in seen.timed_frames(path, sampling):
             seen.look(index, image)
+            if stop is not None and stop.is_set():
+                raise VideoError("was not looked at to its end, because the run was stopped")
         seen.advance()
     except VideoError as error:
         return VideoResult(

@@ -1,5 +1,6 @@
 """One file in, verdicts out."""
 
+import threading
 import time
 import warnings
 from collections import deque
@@ -175,20 +176,28 @@ class Detector:
             self._advance(waiting, explain)
         yield from (picture.result() for picture in seen)
 
-    def predict_video(self, path: str | Path, *, sampling: Sampling = EVENLY, explain: bool = False) -> "VideoResult":
+    def predict_video(
+        self,
+        path: str | Path,
+        *,
+        sampling: Sampling = EVENLY,
+        explain: bool = False,
+        stop: threading.Event | None = None,
+    ) -> "VideoResult":
         """Judge a video by some of its frames, each face followed through them; `VideoResult` says how.
 
         Args:
             path: the file.
             sampling: which frames; 32 evenly spaced ones by default.
             explain: also give each face the heatmap of its most suspicious frame.
+            stop: set by another thread, ends it after the frame that is looked at; the result then says so.
 
         Raises:
             ModelError: as `predict`. A video that cannot be read gets a result that says so.
         """
         from fakedet.detector.clips import judge
 
-        return judge(self, Path(path), sampling, explain)
+        return judge(self, Path(path), sampling, explain, stop)
 
     def score(
         self, crops: Sequence[NDArray[np.uint8]], *, maps: bool = False

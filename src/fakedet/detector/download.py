@@ -86,7 +86,11 @@ def _answer(
     url: str, deadline: float, allow_private: bool, stop: threading.Event
 ) -> Iterator[http.client.HTTPResponse]:
     scheme, host, port, path = _parts(url)
-    connection = (_Https if scheme == "https" else _Http)(host, port)
+    kind = _Https if scheme == "https" else _Http
+    try:
+        connection = kind(host, port or kind.default_port)  # without a port it would look for one in an IPv6 address
+    except http.client.HTTPException as error:
+        raise DownloadError("is no address") from error
     late, over = threading.Event(), threading.Event()
     connection.allow_private, connection.late = allow_private, late
 

@@ -18,7 +18,8 @@ from fakedet.errors import UserError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 50_000_000
-UNREAD = "cannot be read"  # how an error begins that is the file system's, not the picture's
+UNREAD = "cannot be read"  # how an error begins that is the machine's, not the picture's
+_NO_MEMORY = f"{UNREAD} (not enough memory)"
 _MOST_SCANS = 100  # of a progressive JPEG, as in libtiff; encoders write about ten
 # What begins a segment of a JPEG: not a stuffed byte, a reserved marker, a restart or a filler (ITU-T T.81, B.1.1).
 _MARKER = re.compile(rb"\xff[^\x00-\xbf\xd0-\xd8\xff]")
@@ -87,8 +88,10 @@ def decode(source: bytes | Path) -> NDArray[np.uint8]:
         return _decode_with_pillow(header)
     except ImageError:
         raise
+    except MemoryError as error:
+        raise ImageError(_NO_MEMORY) from error
     except Exception as error:  # bytes of any kind make decoders raise anything, struct.error for one
-        raise ImageError("is truncated or damaged") from error
+        raise ImageError(_NO_MEMORY if _lacks_memory(error) else "is truncated or damaged") from error
 
 
 def from_pillow(picture: Image.Image) -> NDArray[np.uint8]:
@@ -102,8 +105,14 @@ def from_pillow(picture: Image.Image) -> NDArray[np.uint8]:
         return _decode_with_pillow(picture)
     except ImageError:
         raise
+    except MemoryError as error:
+        raise ImageError(_NO_MEMORY) from error
     except Exception as error:  # as above
         raise ImageError("is truncated or damaged") from error
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
 
 
 def from_array(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fakedet.detector import overlay
 from fakedet.detector.detector import Detector
@@ -19,7 +20,7 @@ from fakedet.detector.download import DownloadError, download
 from fakedet.detector.image import ImageError, decode
 from fakedet.detector.inputs import Item
 from fakedet.detector.records import Stamp
-from fakedet.detector.result import Result
+from fakedet.detector.result import Finding, Result
 from fakedet.detector.terminal import percent
 from fakedet.detector.video import Sampling, inspect, read_at
 from fakedet.detector.video_result import VideoResult, VideoTrack
@@ -140,24 +141,33 @@ class Judge:
         result = self._detector.predict(source, explain=self._heatmaps is not None, cropped=self._crops)
         heatmap = None
         if self._heatmaps is not None and result.findings:
-            heatmap = self._places[item]
-            try:
-                overlay.write(self._heatmaps, heatmap, overlay.overlay(decode(source), result.findings))
-            except overlay.PlaceTaken as taken:
-                heatmap, result = None, replace(result, reasons=(*result.reasons, f"no heatmap, because {taken}"))
+            heatmap, more = self._draw(item, decode(source), result.findings)
+            result = replace(result, reasons=(*result.reasons, *more))
         searched = result.status != "unreadable" and self._detector.card.preprocess.face is not None and not self._crops
         faces = sum(finding.box is not None for finding in result.findings) if searched else None
         return Judged(item, _row(item, result, stamp, faces, heatmap))
 
+    def _draw(
+        self, item: Item, image: NDArray[np.uint8], findings: Sequence[Finding]
+    ) -> tuple[PurePosixPath | None, tuple[str, ...]]:
+        """Where the heatmap was put; without a place for it, why."""
+        assert self._heatmaps is not None
+        try:
+            drawn = overlay.overlay(image, findings)
+            return overlay.write(self._heatmaps, self._places[item], drawn, item.name), ()
+        except overlay.PlaceTaken as taken:
+            return None, (f"no heatmap, because {taken}",)
+
     def _video(self, item: Item, file: Path, stamp: Stamp) -> Judged:
         explain = self._heatmaps is not None
-        result = self._detector.predict_video(file, sampling=self._sampling, explain=explain)
+        result = self._detector.predict_video(file, sampling=self._sampling, explain=explain, stop=self._stop)
         heatmap = None
         if self._heatmaps is not None and result.tracks:
-            heatmap, first = self._places[item], result.tracks[0]
+            first = result.tracks[0]
             number = int(np.searchsorted(inspect(file).seconds, first.peak_second))
             for _, frame in read_at(file, [number]):
-                overlay.write(self._heatmaps, heatmap, overlay.overlay(frame, [first.peak]))
+                heatmap, more = self._draw(item, frame, [first.peak])
+                result = replace(result, reasons=(*result.reasons, *more))
         found = len(result.tracks) if any(track.peak.box is not None for track in result.tracks) else 0
         searched = result.status != "unreadable" and self._detector.card.preprocess.face is not None
         curves = [_curve(track, result) for track in result.tracks]

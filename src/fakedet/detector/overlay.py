@@ -1,5 +1,6 @@
 """Heatmaps drawn over their picture, and put below one folder and nowhere else."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fakedet.detector.inputs import HEATMAP
 from fakedet.detector.result import Finding
 from fakedet.detector.terminal import percent, shown
 from fakedet.errors import UserError
@@ -19,6 +21,10 @@ _SHORTEST = 480  # of its longer side: on a small crop nothing could be read
 _QUALITY = 90
 _STRENGTH = 0.65  # how much of the picture the strongest evidence covers
 _COLOURS = {"real": (60, 170, 90), "uncertain": (225, 165, 40), "fake": (220, 50, 50)}
+_DIGITS = 16
+# What stands before the digest of a heatmap's picture: the head of a comment in a JPEG, whose length counts itself.
+_MARK = b"\xff\xfe" + (2 + len(b"fakedet:") + _DIGITS).to_bytes(2, "big") + b"fakedet:"
+_HEAD = 64
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -94,12 +100,37 @@ class PlaceTaken(UserError):
     """Something else lies where a heatmap should be written."""
 
 
-def write(folder: Path, place: PurePosixPath, picture: Picture) -> None:
+def is_of(file: Path, name: str) -> bool:
+    """Whether `write` has written it of the picture that is called so."""
+    try:
+        with file.open("rb") as stream:
+            return _MARK.join((b"\xff\xd8", _digest(name))) in stream.read(_HEAD)
+    except OSError:
+        return False
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS].encode()
+
+
+def write(folder: Path, place: PurePosixPath, picture: Picture, name: str) -> PurePosixPath:
     """Write an RGB picture as JPEG at a place below a folder; a link that leads out of it is not followed.
+
+    Args:
+        folder: by its real name.
+        place: below it.
+        picture: what is written.
+        name: of what it shows. Where that of another lies, an earlier run's, it is put beside that.
+
+    Returns:
+        Where it lies.
 
     Raises:
         UserError: when it cannot be written; `PlaceTaken` for a folder of its name, or a file in place of its folder.
     """
+    if (folder / place).is_file() and not is_of(folder / place, name):
+        base = place.name.removesuffix(HEATMAP)
+        place = place.with_name(f"{base}-{_digest(name).decode()}{HEATMAP}")
     file = folder / place
     try:
         if not file.parent.resolve().is_relative_to(folder):
@@ -111,9 +142,11 @@ def write(folder: Path, place: PurePosixPath, picture: Picture) -> None:
         assert done
         partial = file.with_name(f".{file.name}.partial")
         partial.unlink(missing_ok=True)  # were it a link, it would be written through
-        partial.write_bytes(data.tobytes())
+        # A comment, as the first thing in the file.
+        partial.write_bytes(_MARK.join((b"\xff\xd8", _digest(name))) + data.tobytes()[2:])
         partial.replace(file)
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         raise PlaceTaken(f"{shown(file)} cannot be written ({error.strerror}).") from error
     except OSError as error:
         raise UserError(f"{shown(file)} cannot be written ({error.strerror}).") from error
+    return place

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fakedet.detector import chart, inputs, overlay, records, terminal
 from fakedet.detector.detector import Detector
+from fakedet.detector.image import UNREAD
 from fakedet.detector.inputs import Found, Item
 from fakedet.detector.judge import Judge, Judged, stamp_of
 from fakedet.detector.onnx import cores
@@ -156,8 +157,10 @@ def _done(items: Sequence[Item], outputs: list[Records], folder: Path | None) ->
 
 
 def _is_current(item: Item, before: Done, folder: Path | None) -> bool:
-    if folder is not None and before.heatmap is not None and not (folder / before.heatmap).is_file():
+    if folder is not None and before.heatmap is not None and not overlay.is_of(folder / before.heatmap, item.name):
         return False
+    if before.status == "unreadable" and UNREAD in before.reasons:
+        return False  # the file system's fault, not the file's
     return before.status != "unreadable" if item.is_url else stamp_of(item) == before.stamp
 
 

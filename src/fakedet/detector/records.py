@@ -161,7 +161,7 @@ class Records:
 
     def _rewrite(self) -> None:
         """In one step, so that a kill leaves the lines from before or those from now."""
-        file = Path(self.target)
+        file = Path(os.path.realpath(self.target))  # a link stays one
         partial = file.with_name(f".{file.name}.partial")
         partial.unlink(missing_ok=True)  # were it a link, it would be written through
         with partial.open("w", encoding="utf-8", newline="") as stream:

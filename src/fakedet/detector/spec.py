@@ -42,6 +42,9 @@ class FaceSpec:
             if value not in known:
                 raise UserError(f"face.{name}={value!r}{did_you_mean(value, known)} is not one of {', '.join(known)}.")
 
+        if self.version is not None and not (isinstance(self.version, str) and self.version.isprintable()):
+            raise UserError(f"face.version={self.version!r:.60} is not a text that can be printed.")
+
     def to_json(self) -> dict[str, Any]:
         """Plain dict; `from_json` gives the same spec back."""
         return asdict(self)

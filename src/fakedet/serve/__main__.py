@@ -6,11 +6,15 @@ import inspect
 import sys
 from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from fakedet.errors import UserError
-from fakedet.serve.settings import Settings, read_settings
+
+try:
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from fakedet.serve.settings import Settings, read_settings
+except ModuleNotFoundError as missing:
+    sys.exit(f"error: the service needs {missing.name}: pip install 'fake-image-detection[serve]'")
 
 _HEADER_BYTES = 16 * 1024
 _CONNECTIONS = 800  # below the 1024 open files that many systems allow
@@ -56,8 +60,10 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines ask")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=8000, help="0 takes any that is free")
     options = parser.parse_args()
+    if not 0 <= options.port < 2**16:
+        parser.error(f"--port {options.port} is no port from 0 to {2**16 - 1}")
     try:
         Impatient.seconds = read_settings().receive_seconds
     except UserError as error:

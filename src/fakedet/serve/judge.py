@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakedet.detector.detector import Detector
-from fakedet.detector.image import ImageError, TooLarge, open_header
+from fakedet.detector.image import UNREAD, ImageError, TooLarge, open_header
 from fakedet.detector.result import Result
 from fakedet.detector.scorer import ModelError
 from fakedet.serve.metrics import Metrics
@@ -76,7 +76,8 @@ class Judge:
         except ModelError:
             raise Problem("no-verdict", "The detector's file is damaged or does not suit this machine.") from None
         if result.status == "unreadable":
-            return self._unreadable(task, result.reasons[0], "unreadable-image")
+            lacking = result.reasons[0].startswith(UNREAD)  # memory: bytes at hand have no other such reason
+            return self._unreadable(task, result.reasons[0], "busy" if lacking else "unreadable-image")
         self._metrics.judged(result)
         # The detector holds its scores to being numbers; a verdict without one must never leave the house.
         if any(not math.isfinite(finding.probability) for finding in result.findings):

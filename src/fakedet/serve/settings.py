@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(default=None, min_length=16)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and re.fullmatch(r"[!-~]([ -~]*[!-~])?", key.get_secret_value()) is None:
+            raise ValueError("a header carries printable ASCII alone, without blanks or line breaks at its ends")
+        return key
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:

@@ -66,10 +66,12 @@ def test_numbers_become_words(open_tab: OpenTab, service: Server) -> None:
     strict = "{band: [0.9, 0.9], false_positive_rate: 0.01}"
     lenient = "{band: [0.1, 0.2], false_positive_rate: null}"
     expected = {
-        "odds(0.93, true, 'face')": "Of 100 faces that score like this one, about 93 are fake – where",
-        "odds(0.013, true, 'picture')": "Of 100 pictures that score like this one, about 1 is fake",
-        "odds(0.004, true, 'picture')": "fewer than 1 is fake",
-        "odds(0.997, true, 'picture')": "more than 99 are fake",
+        "odds(0.93, {fitted_on: {}}, 'face')": "Of 100 faces that score like this one, about 93 are fake – where",
+        "odds(0.013, {fitted_on: {}}, 'picture')": "Of 100 pictures that score like this one, about 1 is fake",
+        "odds(0.004, {fitted_on: {}}, 'picture')": "fewer than 1 is fake",
+        "odds(0.997, {fitted_on: {}}, 'picture')": "more than 99 are fake",
+        "odds(0.6, {fitted_on: null}, 'face')": "The model itself says 60 % fake. Nobody has checked this number",
+        "odds(0.6, null, 'face')": "The model itself says 60 % fake. What it knows of its own numbers could not",
         "percent(0.9999)": "over 99 %",
         "percent(1)": "100 %",
         "percent(0.001)": "under 1 %",

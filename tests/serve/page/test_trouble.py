@@ -207,3 +207,16 @@ def test_an_answer_that_is_none_is_told(open_tab: OpenTab, service: Server, astr
     tab.choose(second_png=astronaut)
     said = tab.judged("second.png").locator(".odds")
     expect(said).to_have_text("The service did not judge this picture (status 502).")
+
+
+def test_without_the_models_card_nothing_is_claimed_of_its_numbers(
+    open_tab: OpenTab, service: Server, astronaut: bytes
+) -> None:
+    tab = open_tab(service)
+    tab.page.route("**/model", lambda route: route.fulfill(status=503, body="busy"))
+    tab.page.reload()
+    tab.choose(portrait_png=astronaut)
+    card = tab.judged("portrait.png")
+    expect(card.locator(".odds")).to_contain_text("could not be loaded, so nothing is said of odds")
+    expect(card.locator(".scale")).to_be_hidden()
+    tab.trouble.clear()

@@ -122,7 +122,7 @@ export class Card {
     if (radio) radio.checked = true;
     this.stage.select(index);
     const decision = this.model?.decision ?? null;
-    this.say(words.odds(finding.probability, Boolean(decision?.fitted_on), this.noun));
+    this.say(words.odds(finding.probability, decision, this.noun));
     this.scale(finding, decision);
     const why = words.because(finding.verdict, finding.probability, decision, this.noun);
     // What the service remarks is of the finding that decides.
@@ -132,7 +132,7 @@ export class Card {
 
   scale(finding, decision) {
     const scale = this.part(".scale");
-    scale.hidden = false;
+    scale.hidden = decision === null; // where its zones lie is not known
     const [low, high] = decision?.band ?? [0.5, 0.5];
     this.part(".zone-real").style.flexGrow = low;
     this.part(".zone-uncertain").style.flexGrow = high - low;

@@ -6,7 +6,7 @@ function facts(card) {
   const { decision, training, preprocess } = card;
   const sets = training.datasets ?? [];
   const rows = [["Network", `${card.model}, ${card.precision}`]];
-  rows.push(["Judges", preprocess.face === null ? "whole pictures" : "faces, the most suspicious one first"]);
+  rows.push(["Judges", judges(preprocess)]);
   if (sets.length) rows.push(["Trained on", sets.join(", ") + (training.images ? ` (${words.count(training.images, "picture")})` : "")]);
   const [low, high] = decision.band;
   rows.push(["Calls fake", high >= most(decision) ? "never: its validation pictures do not bear it out" : `above ${words.limit(high)}`]);
@@ -17,6 +17,12 @@ function facts(card) {
   rows.push(["Licence", card.licence]);
   if (card.sha256) rows.push(["SHA-256", card.sha256]);
   return rows;
+}
+
+function judges({ face, no_face: without }) {
+  if (face === null) return "whole pictures";
+  const rest = without === "whole_image" ? "; the middle square of pictures without one" : "";
+  return `faces, the most suspicious one first${rest}`;
 }
 
 // The highest probability that the calibration can give.

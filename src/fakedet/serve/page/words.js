@@ -30,8 +30,12 @@ export function unjudged(status) {
 }
 
 /** The calibrated probability as a count out of a hundred; an unfitted one is called what it is. */
-export function odds(probability, fitted, noun) {
-  if (!fitted) {
+export function odds(probability, decision, noun) {
+  if (decision === null) {
+    return `The model itself says ${percent(probability)} fake. `
+      + "What it knows of its own numbers could not be loaded, so nothing is said of odds.";
+  }
+  if (!decision.fitted_on) {
     return `The model itself says ${percent(probability)} fake. `
       + `Nobody has checked this number on ${noun}s of known origin, so do not read it as odds.`;
   }
