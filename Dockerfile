@@ -16,7 +16,7 @@ RUN /opt/fakedet/bin/pip install --constraint requirements.txt ".[serve]" \
     && find /opt/fakedet -depth -type d \( -name tests -o -name test \) -path "*/site-packages/*/*" -exec rm -rf {} +
 
 FROM python:${PYTHON}-slim-trixie
-LABEL org.opencontainers.image.title="fake-image-detection" org.opencontainers.image.licenses="MIT"
+LABEL org.opencontainers.image.title="fake-image-detection" org.opencontainers.image.licenses="MIT AND LicenseRef-Research-Only-Weights"
 COPY --from=build /opt/fakedet /opt/fakedet
 # Few arenas: otherwise every thread keeps its own copy of the largest picture's memory.
 ENV PATH=/opt/fakedet/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2

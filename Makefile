@@ -58,7 +58,7 @@ docs-serve: $(READY) ## show the documentation on http://127.0.0.1:8001 while it
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
 
 requirements: $(READY) ## compile requirements.txt from pyproject.toml anew, with the newest versions
-	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements.txt
 
 bench-train: $(READY) ## train.py's loop against a bare PyTorch loop, and how long it waits for data
 	$(BIN)/python scripts/bench_train.py $(args)

@@ -13,7 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+try:
+    import httpx
+except ModuleNotFoundError:
+    sys.exit("error: this client needs httpx: pip install httpx")
 
 ATTEMPTS = 5
 

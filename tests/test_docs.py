@@ -148,6 +148,14 @@ def test_links_of_the_readme_lead_somewhere() -> None:
         assert not address.fragment or address.fragment in _anchors(target.read_text()), link
 
 
+_CONFIGS = re.findall(r'^--8<-- "(.+)"$', (DOCS / "reference" / "configuration.md").read_text(), re.MULTILINE)
+
+
+def _shown(group: str) -> list[str]:
+    """The choices of a group of `conf/` that the page of all of them shows."""
+    return [Path(file).stem for file in _CONFIGS if Path(file).parent.as_posix() == f"conf/{group}"]
+
+
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_addresses_elsewhere_are_well_formed(page: Path) -> None:
     for link in _links(page.read_text()):
@@ -177,10 +185,10 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("methods/models.md", [file.stem for file in (CONF / "model").glob("*.yaml")]),
-        ("datasets.md", [file.stem for file in (CONF / "data").glob("*.yaml")]),
-        ("methods/augmentation.md", [file.stem for file in (CONF / "augmentation").glob("*.yaml")]),
-        ("methods/robustness.md", [*(file.stem for file in (CONF / "robustness").glob("*.yaml")), *CORRUPTIONS]),
+        ("methods/models.md", _shown("model")),
+        ("datasets.md", _shown("data")),
+        ("methods/augmentation.md", _shown("augmentation")),
+        ("methods/robustness.md", [*_shown("robustness"), *CORRUPTIONS]),
         ("methods/pseudo-fakes.md", FORGERIES),
         ("methods/preprocessing.md", [*FINDERS, *ALIGNMENTS, *CHOICES, *INTERPOLATIONS, *NO_FACE, *WHOLE]),
         ("methods/decision.md", [*CALIBRATIONS, *VERDICTS]),
@@ -197,9 +205,11 @@ def test_what_can_be_chosen_is_described(page: str, names: Iterable[str]) -> Non
     assert sorted(set(names) - words) == []
 
 
-def test_every_config_is_shown() -> None:
-    shown = re.findall(r'^--8<-- "(.+)"$', (DOCS / "reference" / "configuration.md").read_text(), re.MULTILINE)
-    assert sorted(shown) == sorted(str(file.relative_to(ROOT)) for file in CONF.rglob("*.yaml"))
+def test_configs_that_are_shown_are_there() -> None:
+    # Not the other way round: a file of one's own in conf/ is nothing that a page must show.
+    shown = _CONFIGS
+    assert len(shown) == len(set(shown)) > 30
+    assert set(shown) <= {str(file.relative_to(ROOT)) for file in CONF.rglob("*.yaml")}
 
 
 def test_results_are_described_field_by_field() -> None:

@@ -145,3 +145,19 @@ def test_half_a_wish_is_refused(tmp_path: Path, options: dict[str, Any], message
     }  # fmt: skip
     with pytest.raises(UserError, match=message):
         Folder(root=str(tmp_path), **plain, **options)
+
+
+def test_a_picture_is_never_its_own_donor(rows: pd.DataFrame, root: Path) -> None:
+    pairs = []
+
+    class Noting:
+        methods = ("noted",)
+
+        def forge(self, image: NDArray[np.uint8], donor: NDArray[np.uint8], rng: np.random.Generator) -> Any:
+            pairs.append((image, donor))
+            return Forger(["resample"]).forge(image, donor, rng)
+
+    light = rows[rows["dataset"] == "light"]
+    _drawn(ForgedImages(light, root, SPEC, PLAIN, Noting(), 1.0), 5, range(40))  # type: ignore[arg-type]
+    assert len(pairs) == 40
+    assert not any(np.array_equal(*pair) for pair in pairs)

@@ -4,7 +4,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fakedet.data.manifest import COLUMNS, complete, protocol_hash, read, write_table
+from fakedet.data.manifest import COLUMNS, PREPARED, complete, protocol_hash, read, write_table
 from fakedet.errors import UserError
 
 
@@ -94,3 +94,13 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"x": [1]}).to_parquet(file)
     with pytest.raises(UserError, match="lacks the column path"):
         read(file)
+
+
+@pytest.mark.parametrize("column", ["path", "mask"])
+@pytest.mark.parametrize("name", ["../secret.png", "crops/../../secret.png", "/etc/secret.png"])
+def test_a_strangers_manifest_leads_nowhere_else(column: str, name: str, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"path": ["a.png", "b.png"], "label": [0, 1], "dataset": "x", "method": "y", "mask": None})
+    rows[column] = ["fine.png", name]
+    write_table(rows, tmp_path / "manifest.parquet")
+    with pytest.raises(UserError, match="does not lie below its folder"):
+        read(tmp_path / "manifest.parquet", PREPARED)

@@ -240,12 +240,13 @@ def test_nonsense_is_refused_by_name(tmp_path: Path, options: dict[str, Any], me
         ({"face": FaceSpec(finder="yunet", margin=2.0)}, "face.finder=mtcnn, .*face.margin=2.0, face.finder=yunet"),
         ({"face": None}, "of a were prepared with faces=True, those of b with faces=False: prepare one of them again"),
         ({"picture_format": "jpeg"}, "picture_format=png, those of b with picture_format=jpeg"),
+        ({"dataset": "shipped"}, "b was prepared with data=shipped, whose split is its own"),
         ({"whole": "always"}, "of a were prepared with whole=never, those of b with whole=always"),
     ],
 )
 def test_crops_that_tell_the_sets_apart_are_refused(tmp_path: Path, other: dict[str, Any], message: str) -> None:
     _write(tmp_path / "a", _pairs("aset"))
-    _write(tmp_path / "b", _pairs("bset"), **other)
+    _write(tmp_path / "b", _pairs("bset").assign(dataset=other.pop("dataset", "bset")), **other)
     with pytest.raises(UserError, match=message):
         _mix(tmp_path, "a", "b").prepare()
 
@@ -259,3 +260,20 @@ def test_it_is_chosen_on_the_command_line(compose: Callable[..., DictConfig], tm
     assert data.weights == {"a": 2}
     assert set(data.rows["dataset"]) == {"a", "b"}
     assert len(data.rows) < 50
+
+
+@pytest.mark.parametrize("split", ["official", "identity_disjoint"])
+def test_splits_and_hash_do_not_hang_on_where_the_folders_lie(split: str, tmp_path: Path) -> None:
+    found: list[Any] = []
+    for place in (("near/a", "near/b"), ("near/far/away/a", "elsewhere/b")):
+        folders = {name: tmp_path / split / str(len(found)) / each for name, each in zip("ab", place, strict=True)}
+        for name, folder in folders.items():
+            pictures = pd.DataFrame(
+                {"path": [f"crops/{number}.png" for number in range(60)], "label": [0, 1] * 30, "dataset": name}
+            )
+            _write(folder, pictures.assign(method="x"))
+        data = _mix(tmp_path, sets={name: str(folder) for name, folder in folders.items()}, split=split).prepare()
+        called = data.called(data.rows)
+        assert set(called["path"]) == {f"{name}/crops/{number}.png" for name in "ab" for number in range(60)}
+        found.append((dict(zip(called["path"], called["split"], strict=True)), manifest.protocol_hash(called)))
+    assert found[0] == found[1]

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import films
 import numpy as np
 import pandas as pd
 import pytest
 from omegaconf import DictConfig
 from runs import prepare_here, start
 
+from fakedet.augment import Pipeline
 from fakedet.data import coverage, manifest, prepared
 from fakedet.data.benchmarks.faceforensics import METHODS
 from fakedet.data.extract import NO_MASK, Extraction, Job, extract
@@ -470,3 +473,82 @@ def test_a_picture_that_cannot_be_read_costs_itself_alone(tmp_path: Path, monkey
     monkeypatch.setattr("fakedet.data.extract._extraction", extraction, raising=False)
     record = extract(Job("gone.jpg", "image", None, 1))
     assert (record["error"], record["crops"]) == ("cannot be read (No such file or directory)", [])
+
+
+@pytest.mark.parametrize("protocol", ["official", "identity_disjoint"])
+@pytest.mark.parametrize("name", ["community_forensics", "genimage", "cnndetection"])
+def test_a_picture_has_one_split_in_place_and_prepared(
+    name: str, protocol: str, trees: Trees, compose: Compose, tmp_path: Path
+) -> None:
+    raw = trees(name)
+    root = prepare_here(name, raw, tmp_path / "prepared")
+    splits = []
+    for place in (raw, root):
+        config = compose("train", f"data={name}", f"data.root={place}", f"data.split={protocol}")
+        rows = instantiate(config.data, spec=PreprocessSpec(), augment=Pipeline()).prepare().rows
+        splits.append(dict(zip(rows["path"].str.removeprefix("crops/"), rows["split"], strict=True)))
+    assert splits[0] == splits[1]
+    assert len(set(splits[0].values())) == 3
+
+
+def test_what_is_gone_from_the_download_is_said_to_leave_the_manifest(
+    trees: Trees, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw, root = shutil.copytree(trees("celebdf"), tmp_path / "raw"), shutil.copytree(whole, tmp_path / "prepared")
+    gone = sorted(raw.rglob("*.mp4"))[0]
+    gone.rename(tmp_path / "away.mp4")
+    prepare_here("celebdf", raw, root)
+    assert "1 files that were done before are not in the download any more" in caplog.text
+    assert gone.name in caplog.text
+    (tmp_path / "away.mp4").rename(gone)
+    prepare_here("celebdf", raw, root)
+    assert _files(root) == _files(whole)
+
+
+def test_settings_that_would_do_nothing_are_refused(trees: Trees, tmp_path: Path) -> None:
+    _refused(r"face\.choice=central is for pictures", trees("celebdf"), tmp_path / "a", "face.choice=central")
+    with pytest.raises(UserError, match=r"data=genimage keeps pictures whole: give faces=true"):
+        prepare_here("genimage", trees("genimage"), tmp_path / "b", "face.margin=1.5")
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+def test_a_mask_of_another_size_is_no_mask_and_a_mended_one_is_cut(pictures: Path, tmp_path: Path) -> None:
+    raw = shutil.copytree(pictures, tmp_path / "raw")
+    file, root = raw / "masks" / "face.png", tmp_path / "prepared"
+    whole = file.read_bytes()
+    chosen = ("faces=true", "data.manifest=labels.csv", "workers=1")
+    file.write_bytes(cv2.imencode(".png", np.full((20, 30), 255, np.uint8))[1].tobytes())
+    prepare_here("folder", raw, root, *chosen)
+    assert manifest.read(root / prepared.MANIFEST, manifest.PREPARED)["mask"].isna().all()
+    assert re.search(r"masks/face\.png has 30 × 20 pixels and not \d+ × \d+", _quarantine(root)["fake/face.jpg"])
+    file.write_bytes(whole)
+    prepare_here("folder", raw, root, *chosen)
+    assert manifest.read(root / prepared.MANIFEST, manifest.PREPARED)["mask"].notna().sum() == 1
+
+
+def test_a_mask_film_that_ends_early_is_named(trees: Trees, tmp_path: Path) -> None:
+    raw = shutil.copytree(trees("faceforensics"), tmp_path / "raw")
+    masks = sorted(file for file in raw.rglob("masks/**/*.mp4") if "Deepfakes" in str(file))
+    films.write(masks[0], 1)
+    root = prepare_here("faceforensics", raw, tmp_path / "prepared", "data.methods=[Deepfakes]")
+    assert any(reason.startswith(NO_MASK) and ("ends after" in reason or "pixels and not" in reason)
+               for reason in _quarantine(root).values())  # fmt: skip
+
+
+def test_names_of_a_download_are_no_formulas(pictures: Path, tmp_path: Path) -> None:
+    raw = shutil.copytree(pictures, tmp_path / "raw")
+    (raw / "=1+1").mkdir()
+    (raw / "=1+1" / "broken.jpg").write_bytes(b"no picture")
+    with (raw / "labels.csv").open("a") as stream:
+        stream.write("\n=1+1/broken.jpg,fake,")
+    root = prepare_here("folder", raw, tmp_path / "prepared", "data.manifest=labels.csv", "workers=1")
+    assert "./=1+1/broken.jpg" in _quarantine(root)
+
+
+def test_a_table_with_an_empty_group_is_refused_before_the_work(pictures: Path, tmp_path: Path) -> None:
+    raw, root = shutil.copytree(pictures, tmp_path / "raw"), tmp_path / "prepared"
+    table = pd.read_csv(raw / "labels.csv").assign(group=["a", "", "b", "c"])
+    table.to_csv(raw / "labels.csv", index=False)
+    with pytest.raises(UserError, match=r"1 rows of the table .* have no group; the first is real/landscape\.jpg"):
+        prepare_here("folder", raw, root, "data.manifest=labels.csv")
+    assert not root.exists()

@@ -125,7 +125,7 @@ def test_a_data_set_is_shown_with_what_its_splits_share(project: Path) -> None:
     assert "celebdf identity_disjoint" in text
     assert text.count("<td>celebdf:id0, celebdf:id1") == 1  # people cross the official splits alone
     assert "celebdf has faults that a score would hide: 6 people in several splits" in text
-    rows = pd.read_parquet(project / "outputs" / "notebooks" / "celebdf" / "manifest.parquet")
+    rows = pd.read_parquet(project / "outputs" / "notebooks" / "celebdf-1" / "manifest.parquet")
     assert f"Celeb-synthesis: {(rows['label'] == 1).sum()} images" in text
 
 

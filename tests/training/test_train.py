@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from runs import PANEL, evaluate_here, metrics, start, train_config, train_here, train_overrides
+from runs import PANEL, ROOT, evaluate_here, metrics, start, train_config, train_here, train_overrides
 from wandb_file import offline_runs
 
 from fakedet.data.manifest import COLUMNS
+from fakedet.detector.spec import PreprocessSpec
 from fakedet.errors import UserError
+from fakedet.instantiation import instantiate
 from fakedet.models import checkpoint
 
 RESIZING = "fakedet.training.callbacks.resizing.ProgressiveResizing"
@@ -296,3 +298,20 @@ def test_a_network_of_another_size_is_named_before_the_training(
     ) as said:
         train_here(tmp_path / "run", images, "model.model_name=vit_tiny_patch16_224", *overrides)
     assert "preprocess.size=" in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("data.crop=0", "data.crop=0 is not a whole number of at least 1"),
+        ("data.epoch_images=3.5", "data.epoch_images=3.5 is not a whole number"),
+        ("data.forger=null", "data.forger=None is no forger: write"),
+    ],
+)
+def test_a_sample_that_cannot_be_made_is_one_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("train", ["data=sample", f"data.root={tmp_path}", f"run.dir={tmp_path}", override])
+    with pytest.raises(UserError, match=sentence):
+        instantiate(config.data, spec=PreprocessSpec())

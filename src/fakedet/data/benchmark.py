@@ -1,8 +1,9 @@
 """What all published data sets share: a download that is scanned, a prepared folder that is read, a protocol."""
 
+import logging
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,9 +14,13 @@ from fakedet.data import manifest, prepared
 from fakedet.data.datamodule import DataModule
 from fakedet.data.protocols import PROTOCOLS
 from fakedet.detector.image import SUFFIXES as IMAGE_SUFFIXES
+from fakedet.detector.terminal import shown
 from fakedet.errors import UserError, did_you_mean
 
+log = logging.getLogger(__name__)
+
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+_NAMES = 3  # missing files that are named
 SUFFIXES = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
 
 
@@ -88,6 +93,7 @@ class Benchmark(DataModule):
     faces: ClassVar[bool] = True  # whether `prepare.py` cuts out faces unless it is told otherwise
     both_classes: ClassVar[bool] = True  # whether it has reals of its own
     names_people: ClassVar[bool] = True  # whether identities are known; else splits go by clip
+    names_files: ClassVar[bool] = True  # whether its files are called the same wherever it lies
 
     def __init__(self, *, root: str, raw: str | None = None, split: str = "official", **options: Any) -> None:
         super().__init__(root=root, **options)
@@ -122,7 +128,10 @@ class Benchmark(DataModule):
             raise UserError(f"data.root={self.root} is prepared in part; run the same prepare.py again to go on.")
         if self.medium == "video" or self.faces:
             raise UserError(f"data.root={self.root} holds no {prepared.MANIFEST}; {self._how_to_prepare()}.")
-        return self.scan_all(self.root).rows
+        found = self.scan_all(self.root)
+        report_missing(self.expectations(found.rows, self.root))
+        report_strange(found.strange)
+        return found.rows
 
     def faceless(self) -> pd.DataFrame:
         """Rows of the frames and pictures in which `prepare.py` found no face; none of what was never prepared."""
@@ -160,6 +169,11 @@ class Benchmark(DataModule):
             rows = rows.assign(medium=self.medium)
         clips = rows["medium"] == "video"
         rows.loc[clips, "video"] = rows.loc[clips, "dataset"] + "/" + rows.loc[clips, "path"]
+        if self.names_files:
+            # A crop has another path than its picture, which would give it another split.
+            known = rows.reindex(columns=["source_clip"]).astype("string")["source_clip"]
+            alone = known.isna() & rows["video"].isna()
+            rows["source_clip"] = known.mask(alone, rows["dataset"] + "/" + rows["path"])
         return Scan(rows, found.strange)
 
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
@@ -171,6 +185,30 @@ class Benchmark(DataModule):
 
     def _how_to_prepare(self) -> str:
         return f"make it with: python src/prepare.py data={self.dataset} data.raw=<the download> data.root={self.root}"
+
+
+def report_missing(expectations: Sequence[Expectation]) -> None:
+    """Log what a data set should hold and does not, or that it is whole."""
+    lacking = [part for part in expectations if part.found < part.wanted]
+    for part in lacking:
+        names = ", ".join(map(shown, part.missing[:_NAMES]))
+        more = f" and {len(part.missing) - _NAMES} more" if len(part.missing) > _NAMES else ""
+        log.warning(
+            "missing: %s, %d of %d files are there%s",
+            part.part,
+            part.found,
+            part.wanted,
+            f" ({names}{more})" if names else "",
+        )
+    if expectations and not lacking:
+        log.info("The download is complete: %d files.", sum(part.found for part in expectations))
+
+
+def report_strange(strange: Mapping[str, str]) -> None:
+    """Log how many files are left out because of their names, and the first of them."""
+    if strange:
+        first = min(strange)
+        log.warning("%d files are left out; the first is %s: %s", len(strange), shown(first), strange[first])
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
@@ -202,9 +240,13 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         except UnicodeEncodeError:
             shown = os.fsencode(entry.path).decode("utf-8", "backslashreplace")
             raise UserError(f"The name of {shown} is not UTF-8: rename it.") from None
-        if entry.is_dir():
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link to itself
+            continue
+        if is_folder:
             yield from walk(Path(entry.path), above | {here})
-        elif entry.is_file():
+        elif is_file:
             yield Path(entry.path)
 
 

@@ -45,6 +45,7 @@ class Job:
         mask: its mask's path, where it has one.
         size: of the file, in bytes; another size later means another file.
         cropped: whether it is a face crop already, and is kept as it is.
+        mask_size: of the mask's file, in bytes, where it is there.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Job:
     mask: str | None
     size: int
     cropped: bool = False
+    mask_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def extract(job: Job) -> Record:
         OSError: when a crop cannot be written.
     """
     record: Record = {"path": job.path, "size": job.size, "mask": job.mask, "error": None, "frames": 0, "decoded": 0}
-    record |= {"crops": [], "lost": []}
+    record |= {"crops": [], "lost": [], "mask_size": job.mask_size}
     try:
         _extract_video(job, record) if job.medium == "video" else _extract_image(job, record)
     except (ImageError, video.VideoError) as error:
@@ -128,7 +130,7 @@ def _extract_image(job: Job, record: Record) -> None:
         raise ImageError(f"cannot be read ({error.strerror})") from error
     image = decode(data)
     record["decoded"] = 1
-    mask = _mask(job, record)
+    mask = _mask(job, record, image)
     spec = None if job.cropped else _extraction.face
     face = None
     if spec is not None:
@@ -142,14 +144,23 @@ def _extract_image(job: Job, record: Record) -> None:
         record["crops"].append(_write(job, None, crop(image, face, spec), face, mask))
 
 
-def _mask(job: Job, record: Record) -> Picture | None:
+def _mask(job: Job, record: Record, image: Picture) -> Picture | None:
     if job.mask is None:
         return None
     try:
-        return decode(_extraction.raw / job.mask)
+        mask = decode(_extraction.raw / job.mask)
     except ImageError as error:
         record["lost"].append([None, f"{NO_MASK} {job.mask} {error}"])
         return None
+    if mask.shape[:2] != image.shape[:2]:
+        record["lost"].append([None, _other_size(job, mask, image)])
+        return None
+    return mask
+
+
+def _other_size(job: Job, mask: Picture, image: Picture) -> str:
+    (height, width), (own_height, own_width) = mask.shape[:2], image.shape[:2]
+    return f"{NO_MASK} {job.mask} has {width} × {height} pixels and not {own_width} × {own_height}"
 
 
 def _keep(job: Job, image: Picture, data: bytes, mask: Picture | None) -> dict[str, Any]:
@@ -174,6 +185,7 @@ def _extract_video(job: Job, record: Record) -> None:
         frames, found, places = [], [], []
         for index, image in video.read_at(file, wanted):
             frames.append(index)
+            last = image
             cuts: list[tuple[int, tuple[int, ...]]] = []
             faces = _finder.find(image) if _finder is not None else []
             for picture in _cuts(image, faces):
@@ -186,7 +198,7 @@ def _extract_video(job: Job, record: Record) -> None:
         record |= {"frames": len(wanted), "decoded": len(frames)}
         record["lost"] += [[index, "the video breaks off before"] for index in wanted[len(frames) :]]
         main = follow(found) if _extraction.face is not None else [None] * len(frames)
-        masks = _masks(job, frames, record)
+        masks = _masks(job, frames, record, last)
         for index, faces, cuts, face in zip(frames, found, places, main, strict=True):
             mask = next(masks)
             if _extraction.face is not None and face is None:
@@ -207,12 +219,20 @@ def _cuts(image: Picture, faces: list[Face]) -> Iterator[Picture]:
         yield crop(image, face, _extraction.face)
 
 
-def _masks(job: Job, frames: list[int], record: Record) -> Iterator[Picture | None]:
-    """The mask of each frame in turn, or None where there is none."""
+def _masks(job: Job, frames: list[int], record: Record, image: Picture) -> Iterator[Picture | None]:
+    """The mask of each frame in turn, or None where there is none; `image` is one of the frames."""
     if job.mask is not None:
+        given = 0
         try:
-            for _, image in video.read_at(_extraction.raw / job.mask, frames):
-                yield image
+            for _, mask in video.read_at(_extraction.raw / job.mask, frames):
+                if mask.shape != image.shape:
+                    record["lost"].append([None, _other_size(job, mask, image)])
+                    break
+                yield mask
+                given += 1
+            else:
+                if given < len(frames):
+                    record["lost"].append([None, f"{NO_MASK} {job.mask} ends after {given} of {len(frames)} frames"])
         except video.VideoError as error:
             record["lost"].append([None, f"{NO_MASK} {job.mask} {error}"])
     while True:

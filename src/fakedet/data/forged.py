@@ -79,7 +79,7 @@ class ForgedImages(TrainingImages):
         rng = np.random.default_rng((seed, 1))
         if self.labels[index] == FAKE and rng.random() < self.share:
             pool = self.reals[rng.integers(len(self.reals))]
-            image, donor = (self._real(int(row), unreadable) for row in rng.choice(pool, 2))
+            image, donor = (self._real(int(row), unreadable) for row in rng.choice(pool, 2, replace=len(pool) < 2))
             if image is not None and donor is not None:
                 return self.forger.forge(image, donor, rng).image
         return super().square(index, seed, unreadable)

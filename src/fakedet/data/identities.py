@@ -85,7 +85,7 @@ def tie(rows: pd.DataFrame) -> Ties:
     unit = table["video"].fillna(table["path"])
     material = table["source_clip"].fillna(unit.where(real | nameless))
     (target, source), person_names = _number(table["target_identity"], table["source_identity"])
-    (clip, video, group), clip_names = _number(material, unit, table["group"])
+    (clip, video, group), clip_names = _paths_last(*_number(material, unit, table["group"]), table["video"].notna())
     people = len(person_names)
     clip, group = (np.where(codes == UNKNOWN, UNKNOWN, codes + people) for codes in (clip, group))
     own = np.where(target != UNKNOWN, target, np.where(clip != UNKNOWN, clip, source))
@@ -109,6 +109,22 @@ def _number(*columns: pd.Series) -> tuple[list[Numbers], pd.Index]:
     """Names of some columns, numbered together in their order; `UNKNOWN` where there is none."""
     codes, names = pd.factorize(pd.concat(columns), sort=True)
     return np.split(codes, len(columns)), pd.Index(names, dtype=object)
+
+
+def _paths_last(
+    columns: list[Numbers], names: pd.Index, filmed: pd.Series
+) -> tuple[tuple[Numbers, Numbers, Numbers], pd.Index]:
+    """Numbers of clips, units and groups, in which the paths of pictures that something else names come last.
+
+    A component is called by its first name, and the path of a crop hangs on how it was made.
+    """
+    clip, unit, group = columns
+    late = np.ones(len(names), bool)
+    for codes in (clip, unit[filmed.to_numpy()], group):
+        late[codes[codes != UNKNOWN]] = False
+    order = np.argsort(late, kind="stable")
+    rank = np.append(np.argsort(order), UNKNOWN)  # what is unknown stays so
+    return (rank[clip], rank[unit], rank[group]), names[order]
 
 
 def _pairs(one: Numbers, other: Numbers, where: NDArray[np.bool_]) -> Numbers:

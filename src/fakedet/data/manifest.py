@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ COLUMNS = {
 }
 REQUIRED = ("path", "label", "dataset", "group", "split")
 # What all frames of a video share.
+HARMLESS = "./"  # before what a spreadsheet would compute
 OF_A_VIDEO = ("label", "dataset", "method", "compression", "group", "split")
 # What a manifest has before a protocol gives it groups and splits.
 PREPARED = ("path", "label", "dataset", "method")
@@ -118,6 +119,22 @@ def protocol_hash(rows: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def for_a_table(path: str) -> str:
+    """A relative path that a spreadsheet does not take for a formula: the same file, whatever it is called."""
+    return f"{HARMLESS}{path}" if path.startswith(("=", "+", "-", "@", "\t", "\r")) else path
+
+
+def check_inside(paths: Iterable[str], where: object) -> None:
+    """Refuse paths that lead out of the folder that they are relative to.
+
+    Raises:
+        UserError: naming the first, and `where` it stands.
+    """
+    for path in paths:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UserError(f"{where} names {path!r:.200}, which does not lie below its folder.")
+
+
 def write_table(rows: pd.DataFrame, path: Path) -> None:
     """Write as Parquet; a reader sees the old file or the whole new one, never half of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -135,4 +152,7 @@ def read(path: Path, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
         rows = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a Parquet table: {error}.") from error
-    return complete(rows, required)
+    rows = complete(rows, required)
+    for name in ("path", "mask"):
+        check_inside(rows[name].dropna(), path)
+    return rows

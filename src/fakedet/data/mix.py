@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fakedet.data import manifest, prepared
+from fakedet.data.benchmarks.shipped import Shipped
 from fakedet.data.datamodule import DataModule
 from fakedet.data.protocols import PROTOCOLS, official
 from fakedet.data.sampling import checked_weights
@@ -97,6 +98,14 @@ class Mix(DataModule):
             found[rows["path"].str.startswith(self._prefix(folder))] = name
         return found
 
+    def called(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """As of any data; a path begins with its set's name here, not with its folder's."""
+        member = self.member(rows)
+        inside = [
+            path.removeprefix(self._prefix(self.folders[name])) for path, name in zip(rows["path"], member, strict=True)
+        ]
+        return rows.assign(path=member + "/" + pd.Series(inside, index=rows.index, dtype="string"))
+
     def levels(self, rows: pd.DataFrame) -> pd.DataFrame:
         """As of any data; `dataset` is the set's name here."""
         values = super().levels(rows)
@@ -109,8 +118,13 @@ class Mix(DataModule):
     def _rows(self, name: str, folder: Path, table: str = prepared.MANIFEST) -> pd.DataFrame:
         rows = manifest.read(folder / table, manifest.PREPARED)
         prefix = self._prefix(folder)
+        # Pictures that nothing else names must have the same split wherever the folders lie.
+        alone = rows["source_clip"].isna() & rows["video"].isna()
+        clip = rows["source_clip"].mask(alone, f"{name}/" + rows["path"])
         # Two folders may call different groups alike; people and clips that are named alike are taken for the same.
-        return rows.assign(path=prefix + rows["path"], mask=prefix + rows["mask"], group=f"{name}/" + rows["group"])
+        return rows.assign(
+            path=prefix + rows["path"], mask=prefix + rows["mask"], group=f"{name}/" + rows["group"], source_clip=clip
+        )
 
 
 def drop_shared(rows: pd.DataFrame, member: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -154,7 +168,13 @@ def _record(name: str, folder: Path) -> prepared.Prepared:
 
 
 def _check_alike(records: Mapping[str, prepared.Prepared]) -> None:
-    """Raise a `UserError` where the crops of two sets tell the sets apart."""
+    """Raise a `UserError` for a set that cannot be a part, and where the crops of two sets tell the sets apart."""
+    for name, record in records.items():
+        if record.dataset == Shipped.dataset:
+            raise UserError(
+                f"data.sets: {name} was prepared with data={Shipped.dataset}, whose split is its own: train on it by "
+                "itself, or on the sets that it is made of."
+            )
     (first, wanted), *others = ((name, _settings(record)) for name, record in records.items())
     for name, found in others:
         differing = [key for key in wanted if wanted[key] != found.get(key)]

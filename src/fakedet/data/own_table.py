@@ -72,6 +72,8 @@ class OwnTable:
         if rows["path"].isna().any():
             raise UserError(f"{int(rows['path'].isna().sum())} rows of {file} name no file.")
         rows["path"] = [self._relative(str(path), file) for path in rows["path"]]
+        if "mask" in rows:
+            rows["mask"] = [None if pd.isna(mask) else self._relative(str(mask), file) for mask in rows["mask"]]
         rows["label"] = _labels(rows["label"], file)
         if self.group_by:
             rows["group"] = table[_column(table, self.group_by, file)].astype("string")

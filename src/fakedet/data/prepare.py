@@ -1,5 +1,6 @@
 """The story of a preparation: a download in; crops, a manifest and a coverage report out."""
 
+import contextlib
 import csv
 import errno
 import logging
@@ -11,22 +12,22 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from fakedet.config import PrepareConfig, check_keys, face_spec
+from fakedet.config import FaceConfig, PrepareConfig, check_keys, face_spec
 from fakedet.data import coverage, manifest
-from fakedet.data.benchmark import Benchmark, Expectation
+from fakedet.data.benchmark import Benchmark, report_missing
 from fakedet.data.extract import FORMATS, NO_FACE, NO_MASK, OTHER_FACE, WHOLE, Extraction, Job, Record
 from fakedet.data.journal import Journal
+from fakedet.data.manifest import for_a_table
 from fakedet.data.prepared import MANIFEST, MISSED, QUARANTINE, RECORD, Prepared
 from fakedet.data.workforce import CRASH, work_off
 from fakedet.detector.image import UNREAD
 from fakedet.detector.spec import PreprocessSpec
+from fakedet.detector.terminal import shown
 from fakedet.detector.video import Sampling
 from fakedet.errors import UserError, did_you_mean
 from fakedet.instantiation import instantiate
 
 log = logging.getLogger(__name__)
-
-_NAMES = 3  # missing files that are named
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -45,11 +46,17 @@ def prepare(config: PrepareConfig) -> None:
     workers = _workers(config.workers)
     scan = data.scan_all(data.raw)
     rows = _with_sources(scan.rows, extraction)
-    _report_missing(data.expectations(rows, data.raw))
+    if (rows["medium"] == "video").any() and config.face.choice != "largest":
+        raise UserError(
+            f"face.choice={config.face.choice} is for pictures: of a video it is the face that is "
+            "largest over its frames."
+        )
+    report_missing(data.expectations(rows, data.raw))
     jobs = [_job(data.raw, row) for row in rows.to_dict("records")]
     journal = Journal(data.root, settings)
     try:
         _prepare(journal, jobs, extraction, workers, settings)
+        _conclude(data, rows, scan.strange, journal, settings)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
@@ -58,8 +65,8 @@ def prepare(config: PrepareConfig) -> None:
             ) from error
         raise UserError(f"{error.filename or data.root} cannot be written ({error.strerror}).") from error
     finally:
-        journal.close()
-    _conclude(data, rows, scan.strange, journal, settings)
+        with contextlib.suppress(OSError):  # what could not be written has been said
+            journal.close()
 
 
 def _data(config: PrepareConfig) -> Benchmark:
@@ -88,6 +95,10 @@ def _settings(config: PrepareConfig, data: Benchmark) -> tuple[Prepared, Extract
     if config.whole != "never" and not faces:
         raise UserError(
             f"whole={config.whole} is for pictures whose faces are cut out, and faces=false: give one of them."
+        )
+    if not faces and config.face != FaceConfig():
+        raise UserError(
+            f"face=… is for faces that are cut out, and data={data.dataset} keeps pictures whole: give faces=true."
         )
     finder_file = None if config.finder_file is None else Path(config.finder_file)
     face = face_spec(config.face, finder_file) if faces else None
@@ -126,27 +137,20 @@ def _with_sources(rows: pd.DataFrame, extraction: Extraction) -> pd.DataFrame:
 
 def _job(raw: Path, row: dict[Any, Any]) -> Job:
     mask = row.get("mask")
-    size = (raw / row["path"]).stat().st_size
-    return Job(row["path"], row["medium"], None if pd.isna(mask) else str(mask), size, bool(row.get("cropped", False)))
-
-
-def _report_missing(expectations: list[Expectation]) -> None:
-    lacking = [part for part in expectations if part.found < part.wanted]
-    for part in lacking:
-        names = ", ".join(part.missing[:_NAMES])
-        more = f" and {len(part.missing) - _NAMES} more" if len(part.missing) > _NAMES else ""
-        log.warning(
-            "missing: %s, %d of %d files are there%s",
-            part.part,
-            part.found,
-            part.wanted,
-            f" ({names}{more})" if names else "",
-        )
-    if expectations and not lacking:
-        log.info("The download is complete: %d files.", sum(part.found for part in expectations))
+    size, mask = (raw / row["path"]).stat().st_size, None if pd.isna(mask) else str(mask)
+    mask_size = (raw / mask).stat().st_size if mask is not None and (raw / mask).is_file() else None
+    return Job(row["path"], row["medium"], mask, size, bool(row.get("cropped", False)), mask_size)
 
 
 def _prepare(journal: Journal, jobs: list[Job], extraction: Extraction, workers: int, settings: Prepared) -> None:
+    gone = sorted(journal.records.keys() - {job.path for job in jobs})
+    if gone:
+        log.warning(
+            "%d files that were done before are not in the download any more, or not asked for: the manifest will lack "
+            "them, until they are (the first is %s)",
+            len(gone),
+            shown(gone[0]),
+        )
     left = [job for job in jobs if not _is_done(job, journal.records.get(job.path))]
     if len(left) < len(jobs):
         log.info("%d of %d files are done already.", len(jobs) - len(left), len(jobs))
@@ -165,7 +169,8 @@ def _is_done(job: Job, record: Record | None) -> bool:
     reasons = [record["error"] or "", *(reason for _, reason in record["lost"] if reason.startswith(NO_MASK))]
     if any(reason == CRASH or UNREAD in reason for reason in reasons):
         return False
-    return bool(record.get("mask", job.mask) == job.mask)  # older journals do not say it
+    # Older journals do not say these.
+    return bool(record.get("mask", job.mask) == job.mask and record.get("mask_size", job.mask_size) == job.mask_size)
 
 
 def _conclude(
@@ -230,8 +235,8 @@ def _missed(rows: pd.DataFrame, records: list[dict[str, Any]]) -> Iterator[dict[
 def _quarantined(records: list[dict[str, Any]], strange: dict[str, str]) -> Iterator[tuple[str, int | str, str]]:
     for record in records:
         if record["error"] is not None:
-            yield record["path"], "", record["error"]
+            yield for_a_table(record["path"]), "", record["error"]
         for frame, reason in _without(record):
-            yield record["path"], "" if frame is None else frame, reason
+            yield for_a_table(record["path"]), "" if frame is None else frame, reason
     for path, reason in sorted(strange.items()):
-        yield path, "", reason
+        yield for_a_table(path), "", reason

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from fakedet.data.manifest import HARMLESS, for_a_table
 from fakedet.errors import UserError
 
 
@@ -22,7 +23,7 @@ class Quarantine:
         self.reasons: dict[str, str] = {}
         if file is not None and file.is_file():
             with file.open(newline="") as stream:
-                self.reasons = {row["path"]: row["reason"] for row in csv.DictReader(stream)}
+                self.reasons = {row["path"].removeprefix(HARMLESS): row["reason"] for row in csv.DictReader(stream)}
 
     def add(self, path: str, reason: str) -> None:
         """Note one image, once.
@@ -39,7 +40,7 @@ class Quarantine:
                 writer = csv.writer(stream)
                 if is_new:
                     writer.writerow(["path", "reason"])
-                writer.writerow([path, reason])
+                writer.writerow([for_a_table(path), reason])
         if len(self.reasons) > self.max_share * self.total:
             first, why = next(iter(self.reasons.items()))
             raise UserError(

@@ -62,6 +62,17 @@ class Sample(DataModule):
         **options: Any,
     ) -> None:
         super().__init__(root=root, limit=None, val_share=0.0, test_share=0.0, split_seed=0, **options)
+        for name, number in {
+            "epoch_images": epoch_images,
+            "evaluation_images": evaluation_images,
+            "crop": crop,
+        }.items():
+            if type(number) is not int or number < 1:
+                raise UserError(f"data.{name}={number} is not a whole number of at least 1.")
+        if not hasattr(forger, "methods"):
+            raise UserError(
+                f"data.forger={forger} is no forger: write data.forger={{_target_: fakedet.augment.Forger}}."
+            )
         if min(epoch_images, evaluation_images) < 2:
             raise UserError("data.epoch_images and data.evaluation_images need at least two: a real and a fake image.")
         self.forger = forger

@@ -117,7 +117,7 @@ def conclude(
             "preprocess": spec.to_json(),
         },
         "settings": {"model": card.model, **card.options, **spec.to_json(), "face": describe(spec.face)},
-        "protocol": manifest.protocol_hash(data.rows),
+        "protocol": manifest.protocol_hash(data.called(data.rows)),
         "protocol_name": data.protocol_name,
         "leaks": list(question.leaks),
         "checks": {},

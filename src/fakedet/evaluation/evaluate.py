@@ -103,7 +103,7 @@ def again(config: EvaluateConfig) -> None:
         data = _find_data(config.data, config, spec, None)
         before = list(rows["group"])
         rows = table_of_scores.with_manifest(rows, pd.concat([data.rows, data.missed], ignore_index=True))
-        about |= {"protocol": protocol_hash(data.rows), "protocol_name": data.protocol_name}
+        about |= {"protocol": protocol_hash(data.called(data.rows)), "protocol_name": data.protocol_name}
         if list(rows["group"]) != before:
             about["checks"] = {}  # their intervals are over the other groups
     if config.split is not None and config.split != _ALL:

@@ -60,7 +60,7 @@ def open_service(settings: Settings) -> Service:
     """
     cv2.setNumThreads(1)  # a picture has one thread: the parallelism is between pictures
     metrics = Metrics()
-    detector = Detector.load(settings.model_file(), threads=1, sha256=settings.sha256)
+    detector = Detector.load(settings.model_file(), threads=1, sha256=settings.sha256, finder_file=settings.finder_file)
     judge = Judge(detector, settings.max_pixels, metrics)
     workers = Workers(judge, settings.workers, settings.queue)
     return Service(settings, detector, judge, workers, metrics, ready=judge.is_sound())

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
 
     Attributes:
         model: the detector's file; without it, the one that ships with the package.
+        finder_file: the face finder's own network, for a detector whose finder brings none (`yunet`).
         sha256: what the file must hash to, in hexadecimal; without it any file is taken.
         threads: pictures that are judged at once, each on one thread; without it, as many as there are cores.
         queue: pictures that may wait for a thread; above it the answer is 503.
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     model: Path | None = None
+    finder_file: Path | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
     threads: int | None = Field(default=None, ge=1, le=256)
     queue: int = Field(default=64, ge=0, le=10_000)

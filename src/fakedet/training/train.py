@@ -131,7 +131,7 @@ def _card(config: TrainConfig, network: Network, data: DataModule) -> checkpoint
         options=network.options,
         preprocess=data.spec,
         data={**_plain(config)["data"], "root": str(Path(config.data["root"]).resolve())},  # wherever it is evaluated
-        protocol=protocol_hash(data.rows),
+        protocol=protocol_hash(data.called(data.rows)),
         protocol_name=data.protocol_name,
         datasets=tuple(sorted(datasets)),
         images=len(rows),

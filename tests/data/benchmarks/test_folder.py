@@ -325,3 +325,22 @@ def test_frames_of_a_video_that_differ_are_refused_before_the_training(
     data = Folder(root=str(root), manifest="labels.csv", group_by="original", **OPTIONS).prepare()
     with pytest.raises(UserError, match=f"Video 003 has more than one {'label' if column == 'method' else column}"):
         data.check_trainable()
+
+
+def test_a_mask_outside_of_the_folder_is_refused(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "images", layout="csv")
+    table = pd.read_csv(root / "labels.csv").assign(mask="../secret.png")
+    table.to_csv(root / "labels.csv", index=False)
+    with pytest.raises(UserError, match="which does not lie below"):
+        _rows(root, manifest="labels.csv")
+
+
+def test_files_that_are_no_pictures_are_counted(
+    make_folder: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = make_folder(tmp_path / "images")
+    for number in range(3):
+        (root / "fake" / f"{number}.avif").touch()
+    (root / "fake" / "circle").symlink_to("circle")
+    _rows(root)
+    assert "3 files are left out; the first is fake/0.avif: it is neither a picture nor a video" in caplog.text

@@ -110,6 +110,7 @@ def test_what_is_missing_or_out_of_place_is_named(tree: Path, tmp_path: Path) ->
         ),
         ("file,label,original\nreal/a.jpg,real,", r"Row 1 of .* .real/a.jpg, real, nan. does not name"),
         ("file,label,original\nreal/a.jpg,real,a\nreal/a.jpg,real,b", "Row 2 of .* does not name a file of its own"),
+        ("file,label,original\n../../secret.png,real,a", "does not lie below its folder"),
     ],
 )
 def test_a_table_that_says_something_else_is_refused(tmp_path: Path, table: str, message: str) -> None:

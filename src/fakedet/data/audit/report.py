@@ -17,7 +17,7 @@ from fakedet.data.audit.leaks import Leaks
 from fakedet.data.audit.properties import FINDER, PROPERTIES
 from fakedet.data.audit.shortcuts import TOGETHER, Shortcut
 from fakedet.data.datamodule import DataModule
-from fakedet.data.manifest import SPLITS
+from fakedet.data.manifest import SPLITS, for_a_table
 from fakedet.data.splits import CLASS_NAMES
 from fakedet.detector.image import ImageError, decode
 from fakedet.figures import canvas
@@ -64,7 +64,11 @@ def write_report(run: Path, audit: Audit, data: DataModule) -> Path:
         data: prepared; the pictures are read from it.
     """
     facts = _facts(audit, data)
-    audit.leaks.pairs.to_csv(run / "near_duplicates.csv", index=False, float_format="%.4f", errors="replace")
+    pairs = audit.leaks.pairs
+    texts = [name for name in pairs.columns if pd.api.types.is_string_dtype(pairs[name])]
+    pairs.assign(**{str(name): pairs[name].map(for_a_table) for name in texts}).to_csv(
+        run / "near_duplicates.csv", index=False, float_format="%.4f", errors="replace"
+    )
     record = {
         "verdict": audit.verdict,
         **facts,
@@ -101,7 +105,7 @@ def _facts(audit: Audit, data: DataModule) -> dict[str, Any]:
             if split in counts.index.get_level_values(0)
         },
         "protocol": data.protocol_name,
-        "protocol_hash": manifest.protocol_hash(data.rows),
+        "protocol_hash": manifest.protocol_hash(data.called(data.rows)),
         "left_out_by_the_protocol": dict(data.dropped),
         "unreadable": len(data.quarantine.reasons),
         "sample_for_shortcuts": len(audit.table),

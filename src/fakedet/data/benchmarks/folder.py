@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from fakedet.data.benchmark import VIDEO_SUFFIXES, Benchmark, Scan, Source, walk
+from fakedet.data.benchmark import VIDEO_SUFFIXES, Benchmark, Scan, Source, report_strange, walk
 from fakedet.data.datamodule import DataModule
 from fakedet.data.manifest import COLUMNS, REAL
 from fakedet.data.own_table import CLASS_WORDS, SPLIT_WORDS, OwnTable
@@ -50,6 +50,7 @@ class Folder(Benchmark):
     source = Source(title="your own folder", page="", terms="your own", citation="")
     medium = "image"
     names_people = False
+    names_files = False
 
     def __init__(
         self,
@@ -78,7 +79,9 @@ class Folder(Benchmark):
                 if getattr(self, name):
                     raise UserError(f"data.{name} is prepare.py's to read: data.root={self.root} is prepared already.")
             return super().index()
-        rows = self._find(self.root, "data.root").rows
+        found = self._find(self.root, "data.root")
+        report_strange(found.strange)
+        rows = found.rows
         videos = rows["path"][rows["medium"] == "video"]
         if len(videos):
             raise UserError(
@@ -90,6 +93,12 @@ class Folder(Benchmark):
     def scan(self, raw: Path) -> Scan:
         """Pictures and videos of the table, or of the class folders."""
         found = self._find(raw, "data.raw")
+        empty = found.rows["group"].isna()
+        if empty.any():
+            first = found.rows["path"][empty].iloc[0]
+            raise UserError(
+                f"{int(empty.sum())} rows of the table in data.raw={raw} have no group; the first is {first}."
+            )
         twice = found.rows["path"][found.rows["path"].duplicated()]
         if len(twice):
             raise UserError(f"The table in data.raw={raw} names {twice.iloc[0]} twice.")

@@ -33,7 +33,7 @@ import pandas as pd
 
 from fakedet.data.audit.similar import CORRELATION, candidates, correlations
 from fakedet.data.benchmark import Benchmark, Expectation, Scan, Source, files_below
-from fakedet.data.manifest import FAKE, REAL, SPLITS
+from fakedet.data.manifest import FAKE, REAL, SPLITS, check_inside
 from fakedet.data.sampling import checked_weights
 from fakedet.data.splits import order_by_hash, split_by_group
 from fakedet.detector.image import SUFFIXES
@@ -234,6 +234,7 @@ def _dfdc(top: Path) -> list[dict[str, Any]]:
         raise UserError(
             f"Row {number + 1} of {file} ({values}) does not name a file of its own, real or fake, and its original."
         )
+    check_inside(table["file"], file)
     return [
         {
             "path": f"{top.name}/{row.file}",
