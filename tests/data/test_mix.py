@@ -277,3 +277,15 @@ def test_splits_and_hash_do_not_hang_on_where_the_folders_lie(split: str, tmp_pa
         assert set(called["path"]) == {f"{name}/crops/{number}.png" for name in "ab" for number in range(60)}
         found.append((dict(zip(called["path"], called["split"], strict=True)), manifest.protocol_hash(called)))
     assert found[0] == found[1]
+
+
+def test_pictures_of_one_name_in_two_sets_are_not_one(tmp_path: Path) -> None:
+    for name in "ab":
+        pictures = pd.DataFrame(
+            {"path": [f"crops/{number}.png" for number in range(60)], "label": [0, 1] * 30, "dataset": "pictures"}
+        )
+        clips = "picture pictures/" + pictures["path"] if name == "a" else None
+        _write(tmp_path / name, pictures.assign(method="x", source_clip=clips))
+    data = _mix(tmp_path, "a", "b").prepare()
+    assert len(data.rows) == 120
+    assert data.dropped == {}

@@ -170,7 +170,7 @@ def test_the_environment_names_the_detector(
     monkeypatch.setenv(cli.VARIABLE, str(detector_file))
     assert cli.main(["model"]) == 0
     out = capsys.readouterr().out
-    assert "trained on: pictures, 16 images" in out
+    assert "trained on: pictures; 16 images in its own training" in out
     assert "threshold:  0.5" in out
     assert hashlib.sha256(detector_file.read_bytes()).hexdigest() in out
     assert "looks at:   whole pictures, the middle square at 64 × 64 pixels" in out

@@ -486,7 +486,8 @@ def test_pictures_of_one_name_from_two_places_keep_their_own_heatmaps(
     shutil.copy(second, first)
     predict(load, Request(inputs=["a/photos"], heatmaps="heat", json="a.jsonl"))
     (kept,) = [line["heatmap"] for line in _lines("a.jsonl") if line["file"] == "a/photos/fake/g00_0.jpg"]
-    assert overlay.is_of(Path("heat") / kept, "a/photos/fake/g00_0.jpg")
+    assert not overlay.is_anothers(Path("heat") / kept, "a/photos/fake/g00_0.jpg")
+    assert overlay.is_anothers(first, "a/photos/fake/g00_0.jpg")
 
 
 def test_a_video_whose_heatmap_has_no_place_is_judged_all_the_same(folder: Path, load: Load) -> None:
@@ -531,3 +532,15 @@ def test_a_link_to_the_records_stays_one(folder: Path, load: Load) -> None:
     assert Path("out.jsonl").is_symlink()
     assert len(_lines("big/records.jsonl")) == 8
     assert [file.name for file in Path("big").iterdir()] == ["records.jsonl"]
+
+
+def test_heatmaps_of_an_earlier_version_stay_where_they_are(folder: Path, load: Load) -> None:
+    request = Request(inputs=["photos"], heatmaps="heat", json="out.jsonl")
+    predict(load, request)
+    for file in Path("heat").rglob("*.jpg"):
+        file.write_bytes(b"\xff\xd8" + file.read_bytes()[2 + 28 :])  # without what it says of its picture
+    before = {file: file.stat().st_mtime_ns for file in Path("heat").rglob("*.jpg")}
+    predict(load, request)
+    assert {file: file.stat().st_mtime_ns for file in Path("heat").rglob("*.jpg")} == before
+    predict(load, Request(inputs=["photos"], heatmaps="heat"))
+    assert set(Path("heat").rglob("*.jpg")) == set(before), "written over, not beside"

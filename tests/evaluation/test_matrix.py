@@ -297,3 +297,25 @@ def test_other_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert len(matrix.columns) == 2
     assert all(re.fullmatch(r"images, images [0-9a-f]{6}", matrix.title(column)) for column in matrix.columns)
     assert sorted(sum(cell is not None for cell in matrix.row(each)) for each in matrix.detectors) == [1, 2]
+
+
+def test_ways_are_told_apart_where_the_images_are_not_recorded(tmp_path: Path) -> None:
+    rows = pd.concat([some_rows("here", 1.0), some_rows("wild", 0.3, seed=1)], ignore_index=True)
+    rows["group"] = rows["dataset"] + "/" + rows["group"]
+    for number, policy in enumerate(("exclude", "abstain")):  # parts of a mix have no images of their own
+        write_run(tmp_path / "mix" / str(number), "x", ["there"], rows, protocol_name="p", no_face=policy)
+    cells, left_out = read_cells(find_runs([tmp_path / "mix"]), "auc", "frame")
+    assert not left_out
+    assert {Matrix.of(cells, "auc", "frame").title(cell.column) for cell in cells} == {
+        "here, no_face=exclude", "here, no_face=abstain", "wild, no_face=exclude", "wild, no_face=abstain",
+    }  # fmt: skip
+
+    for number, pooling in enumerate(("mean", "median")):
+        run = write_run(
+            tmp_path / "old" / str(number), "x", ["there"], some_rows("here", 0.6), pooling=pooling, protocol_name="p"
+        )
+        if pooling == "mean":  # as an earlier version wrote it
+            _change(run, lambda metrics: metrics["splits"]["test"].pop("images_hash"))
+    cells, left_out = read_cells(find_runs([tmp_path / "old"]), "auc", "video")
+    assert not left_out
+    assert {cell.variant for cell in cells} == {"pooling=mean", "pooling=median"}

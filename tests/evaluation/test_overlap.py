@@ -180,6 +180,7 @@ def test_published_sets_give_names_that_mean_the_same_everywhere(
     assert rows["dataset"].eq(name).all()
     assert rows["video"].dropna().str.startswith(f"{name}/").all()
     named = pd.concat([rows[column].dropna() for column in ("source_clip", "target_identity", "source_identity")])
+    named = named[~named.str.startswith(manifest.OF_ITSELF)]
     assert len(named) > 0
     assert named.str.match(r"[a-z_]+:.").all()
 
@@ -237,3 +238,11 @@ def test_a_refusal_says_what_to_do(make_folder: Callable[..., Path], tmp_path: P
         assert text.startswith(f"{sentence(found, 1)}; ")
         assert text.endswith(", or allow_leak=true for a score that means nothing for new images.")
         assert advice in text
+
+
+def test_a_picture_that_nobody_names_is_known_by_its_file_alone() -> None:
+    # Two folders of pictures, each numbered from 0.
+    same = _rows({"source_clip": "picture x/real/0000.png"}, dataset="x")
+    assert _found(same, same) == {}
+    named = _rows({"source_clip": "x:clip"}, dataset="x")
+    assert set(_found(named, named)) == {"source_clip"}

@@ -1,5 +1,6 @@
 """What all published data sets share: a download that is scanned, a prepared folder that is read, a protocol."""
 
+import errno
 import logging
 import os
 from abc import abstractmethod
@@ -173,7 +174,7 @@ class Benchmark(DataModule):
             # A crop has another path than its picture, which would give it another split.
             known = rows.reindex(columns=["source_clip"]).astype("string")["source_clip"]
             alone = known.isna() & rows["video"].isna()
-            rows["source_clip"] = known.mask(alone, rows["dataset"] + "/" + rows["path"])
+            rows["source_clip"] = known.mask(alone, manifest.of_itself(rows["dataset"] + "/" + rows["path"]))
         return Scan(rows, found.strange)
 
     def divide(self, found: pd.DataFrame) -> pd.DataFrame:
@@ -242,8 +243,10 @@ def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
             raise UserError(f"The name of {shown} is not UTF-8: rename it.") from None
         try:
             is_folder, is_file = entry.is_dir(), entry.is_file()
-        except OSError:  # a link to itself
-            continue
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # a link to itself
+                continue
+            raise UserError(f"{entry.path} cannot be read ({error.strerror}).") from error
         if is_folder:
             yield from walk(Path(entry.path), above | {here})
         elif is_file:

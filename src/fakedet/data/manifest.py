@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ COLUMNS = {
 }
 REQUIRED = ("path", "label", "dataset", "group", "split")
 # What all frames of a video share.
+OF_ITSELF = "picture "  # before such a name, which else would be a path
 HARMLESS = "./"  # before what a spreadsheet would compute
 OF_A_VIDEO = ("label", "dataset", "method", "compression", "group", "split")
 # What a manifest has before a protocol gives it groups and splits.
@@ -124,15 +125,20 @@ def for_a_table(path: str) -> str:
     return f"{HARMLESS}{path}" if path.startswith(("=", "+", "-", "@", "\t", "\r")) else path
 
 
-def check_inside(paths: Iterable[str], where: object) -> None:
+def of_itself(names: pd.Series) -> pd.Series:
+    """Source clips of pictures that nobody names: good for a split, and no evidence that two pictures are one."""
+    return OF_ITSELF + names
+
+
+def check_inside(paths: pd.Series, where: object) -> None:
     """Refuse paths that lead out of the folder that they are relative to.
 
     Raises:
         UserError: naming the first, and `where` it stands.
     """
-    for path in paths:
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise UserError(f"{where} names {path!r:.200}, which does not lie below its folder.")
+    outside = paths.astype("string").str.contains(r"^/|(?:^|/)\.\.(?:/|$)", regex=True)
+    if outside.any():
+        raise UserError(f"{where} names {paths[outside].iloc[0]!r:.200}, which does not lie below its folder.")
 
 
 def write_table(rows: pd.DataFrame, path: Path) -> None:

@@ -120,7 +120,7 @@ class Mix(DataModule):
         prefix = self._prefix(folder)
         # Pictures that nothing else names must have the same split wherever the folders lie.
         alone = rows["source_clip"].isna() & rows["video"].isna()
-        clip = rows["source_clip"].mask(alone, f"{name}/" + rows["path"])
+        clip = rows["source_clip"].mask(alone, manifest.of_itself(f"{name}/" + rows["path"]))
         # Two folders may call different groups alike; people and clips that are named alike are taken for the same.
         return rows.assign(
             path=prefix + rows["path"], mask=prefix + rows["mask"], group=f"{name}/" + rows["group"], source_clip=clip
@@ -150,6 +150,7 @@ def drop_shared(rows: pd.DataFrame, member: pd.Series) -> tuple[pd.DataFrame, di
 def _shared(rows: pd.DataFrame, member: pd.Series, here: str, there: str, columns: tuple[str, ...]) -> pd.Series:
     """Which rows of one split name what rows of another split and set name too."""
     code = pd.Series(pd.factorize(member)[0], index=rows.index)
+    rows = rows.assign(source_clip=rows["source_clip"].mask(rows["source_clip"].str.startswith(manifest.OF_ITSELF)))
     above = rows["split"] == there
     named = pd.concat([pd.DataFrame({"name": rows.loc[above, column], "code": code[above]}) for column in columns])
     ends = named.groupby("name")["code"].agg(["min", "max"])

@@ -38,7 +38,7 @@ def _input(spec: PreprocessSpec) -> str:
 def _data(training: Mapping[str, Any]) -> str:
     names = ", ".join(str(name) for name in training.get("datasets", ())) or "not recorded"
     images = training.get("images")
-    return f"{names}, {images:,} images" if isinstance(images, int) else names
+    return f"{names}; {images:,} images in its own training" if isinstance(images, int) else names
 
 
 def _metrics(splits: Any) -> str:

@@ -53,9 +53,15 @@ class Calibration:
     def __call__(self, logits: Floats) -> Floats:
         """Probability of a fake, in [0, 1], of the same shape."""
         if self.method == "isotonic":
-            places, probabilities = np.array(self.knots).T
             order = 0.5 - np.arctan(logits) / np.pi  # from 1 down to 0: what lies on a level stays at or below it
-            return np.asarray(np.interp(logits, places, probabilities) * (1 - _SLOPE * order))
+            return np.asarray(self.level(logits) * (1 - _SLOPE * order))
+        return self.level(logits)
+
+    def level(self, logits: Floats) -> Floats:
+        """The same without the slope, as exported files have it: thresholds are fitted on it, so that both agree."""
+        if self.method == "isotonic":
+            places, probabilities = np.array(self.knots).T
+            return np.asarray(np.interp(logits, places, probabilities))
         return np.exp(-np.logaddexp(0.0, -logits / self.temperature))
 
 

@@ -100,13 +100,14 @@ class PlaceTaken(UserError):
     """Something else lies where a heatmap should be written."""
 
 
-def is_of(file: Path, name: str) -> bool:
-    """Whether `write` has written it of the picture that is called so."""
+def is_anothers(file: Path, name: str) -> bool:
+    """Whether `write` has written it of a picture that is called otherwise; earlier versions did not note that."""
     try:
         with file.open("rb") as stream:
-            return _MARK.join((b"\xff\xd8", _digest(name))) in stream.read(_HEAD)
+            head = stream.read(_HEAD)
     except OSError:
         return False
+    return _MARK in head and _MARK + _digest(name) not in head
 
 
 def _digest(name: str) -> bytes:
@@ -128,7 +129,7 @@ def write(folder: Path, place: PurePosixPath, picture: Picture, name: str) -> Pu
     Raises:
         UserError: when it cannot be written; `PlaceTaken` for a folder of its name, or a file in place of its folder.
     """
-    if (folder / place).is_file() and not is_of(folder / place, name):
+    if is_anothers(folder / place, name):
         base = place.name.removesuffix(HEATMAP)
         place = place.with_name(f"{base}-{_digest(name).decode()}{HEATMAP}")
     file = folder / place

@@ -157,8 +157,10 @@ def _done(items: Sequence[Item], outputs: list[Records], folder: Path | None) ->
 
 
 def _is_current(item: Item, before: Done, folder: Path | None) -> bool:
-    if folder is not None and before.heatmap is not None and not overlay.is_of(folder / before.heatmap, item.name):
-        return False
+    if folder is not None and before.heatmap is not None:
+        file = folder / before.heatmap
+        if not file.is_file() or overlay.is_anothers(file, item.name):
+            return False
     if before.status == "unreadable" and UNREAD in before.reasons:
         return False  # the file system's fault, not the file's
     return before.status != "unreadable" if item.is_url else stamp_of(item) == before.stamp

@@ -65,7 +65,7 @@ def in_columns(cells: Sequence[Cell]) -> list[Cell]:
     places: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         places[cell.dataset, cell.split].append(cell)
-    named = {place: _named([cell for cell in found if cell.images]) for place, found in places.items()}
+    named = {place: _named(found) for place, found in places.items()}
     return [replace(cell, variant=named[cell.dataset, cell.split].get(_way(cell), "")) for cell in cells]
 
 
@@ -77,17 +77,18 @@ def _named(cells: Sequence[Cell]) -> dict[tuple[str, ...], str]:
     """Way -> what to call it, by what differs alone; empty where nothing does."""
     tested: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for cell in cells:
-        tested[cell.detector.key, cell.protocol, cell.pooling, cell.no_face].add(cell.images)
-    several = any(len(images) > 1 for images in tested.values())
-    parts = {
-        "protocol": "{}",
-        **({"images": f"images {{:.{_DIGITS}}}"} if several else {}),
-        "pooling": "pooling={}",
-        "no_face": "no_face={}",
-    }
+        if cell.images:  # earlier versions did not record them, and nobody knows those of a part of a mix
+            tested[cell.detector.key, cell.protocol, cell.pooling, cell.no_face].add(cell.images)
+    parts = {"protocol": "{}", "pooling": "pooling={}", "no_face": "no_face={}"}
+    if any(len(images) > 1 for images in tested.values()):
+        parts["images"] = f"images {{:.{_DIGITS}}}"
+    cells = [cell for cell in cells if cell.protocol or cell.no_face]  # the others did not end
     differing = {name: text for name, text in parts.items() if len({getattr(cell, name) for cell in cells}) > 1}
     return {
-        _way(cell): ", ".join(text.format(getattr(cell, name)) for name, text in differing.items()) for cell in cells
+        _way(cell): ", ".join(
+            text.format(getattr(cell, name)) for name, text in differing.items() if getattr(cell, name)
+        )
+        for cell in cells
     }
 
 

@@ -52,7 +52,7 @@ def fit_decision(
     counting equally, as they do in training: a probability holds where reals and fakes are equally frequent.
     The labels are softened as Platt does ("Probabilistic outputs for support vector machines", 1999): n fakes
     aim at (n + 1)/(n + 2), so that a few images which are told apart without a mistake make no certainty.
-    `isotonic` wants about a thousand images or more.
+    `isotonic` wants about a thousand images or more, and its levels make the threshold coarse.
 
     The threshold is the smallest probability above which at most the rate of the reals lies: of n reals, the
     one that ⌊n · rate⌋ others may exceed. Ties are called real together, so that they never break the rate.
@@ -93,7 +93,7 @@ def fit_decision(
     fitted = _FITS[calibration](logits, soft, 0.5 / images[labels])
     if fitted is None:
         return Decision(reason="the logits of validation images are no higher for fakes than for reals")
-    probabilities = fitted(logits)
+    probabilities = fitted.level(logits)
     reals, fakes = (probabilities[labels == label] for label in (0, 1))
     drawn = Groups(labels[labels == 0], rows["group"][labels == 0])
     ranking = Ranking(np.zeros(len(reals), dtype=int), reals, drawn.codes)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fakedet.data.benchmarks.folder import Folder
 from fakedet.data.datamodule import DataModule
+from fakedet.data.manifest import OF_ITSELF
 from fakedet.detector.trained_on import NAMED, Digests, TrainedOn, digest_names
 
 # Kind -> columns of the manifest that name it.
@@ -127,7 +128,7 @@ def _named(rows: pd.DataFrame, kind: str) -> tuple[NDArray[np.int64], list[str]]
         (row, place.setdefault((dataset, name), len(place)))
         for row, (dataset, *names) in enumerate(zip(datasets, *columns, strict=True))
         for name in names
-        if isinstance(name, str)
+        if isinstance(name, str) and not name.startswith(OF_ITSELF)
     ]
     return np.array(bears, np.int64).reshape(-1, 2), [_qualified(name, dataset) for dataset, name in place]
 

@@ -50,8 +50,8 @@ def test_a_photograph_is_known_by_its_name(tmp_path: Path) -> None:
         "a/train/nature/n03495258_20762.JPEG": "imagenet:n03495258_20762",
         "b/train/nature/n03495258_20762.JPEG": "imagenet:n03495258_20762",
         "a/val/nature/ILSVRC2012_val_00000378_n02106550.JPEG": "imagenet:ILSVRC2012_val_00000378",
-        "a/val/nature/mine.png": "genimage/a/val/nature/mine.png",
-        "a/train/ai/n03495258_20762.png": "genimage/a/train/ai/n03495258_20762.png",
+        "a/val/nature/mine.png": "picture genimage/a/val/nature/mine.png",
+        "a/train/ai/n03495258_20762.png": "picture genimage/a/train/ai/n03495258_20762.png",
     }
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

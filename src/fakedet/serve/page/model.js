@@ -7,7 +7,7 @@ function facts(card) {
   const sets = training.datasets ?? [];
   const rows = [["Network", `${card.model}, ${card.precision}`]];
   rows.push(["Judges", judges(preprocess)]);
-  if (sets.length) rows.push(["Trained on", sets.join(", ") + (training.images ? ` (${words.count(training.images, "picture")})` : "")]);
+  if (sets.length) rows.push(["Trained on", sets.join(", ") + (training.images ? ` (${words.count(training.images, "picture")} in its own training)` : "")]);
   const [low, high] = decision.band;
   rows.push(["Calls fake", high >= most(decision) ? "never: its validation pictures do not bear it out" : `above ${words.limit(high)}`]);
   if (low < high) rows.push(["Leaves open", `from ${words.limit(low)} to ${words.limit(high)}`]);
