@@ -61,10 +61,13 @@ def test_every_key_that_is_logged_is_named_and_the_other_way_round(logged: dict[
     named = {key for cells in _rows(LOGGED) for key in _named(cells[0])}
     points = {key for key in named if key.endswith("_table")}
     there = _keys(logged["trained"])
+    parts = {key for key in there if re.fullmatch(r"best/(val|test)/method/(swap|paint)/auc", key)}
+    assert len(parts) == 4
+    assert "`best/SPLIT/method/NAME/auc`" in LOGGED
     wanted = {key.removesuffix("_table") for key in named}
     # Metrics that want more images than the miniature has.
     rare = {key for key in wanted if re.search(r"tpr_at_fpr", key)}
-    assert there == wanted - rare
+    assert there - parts == wanted - rare
     assert points <= {"val/roc_table", "val/pr_table"}
 
 
@@ -72,7 +75,7 @@ def test_what_an_evaluation_adds_is_named(logged: dict[str, Any]) -> None:
     added = _keys(logged["evaluated"]) - _keys(logged["trained"])
     told = re.search(r"^An evaluation .*?\n\n", LOGGED, re.MULTILINE | re.DOTALL)
     assert told is not None
-    assert added == set(re.findall(r"`(report/\w+)`", told[0]))
+    assert added == set(re.findall(r"`((?:report|best/test/corrupted)/\w+)`", told[0]))
 
 
 def test_the_axes_are_those_that_runs_define(logged: dict[str, Any]) -> None:

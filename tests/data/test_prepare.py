@@ -271,7 +271,7 @@ def test_both_views_of_a_picture_have_one_source(tmp_path: Path, compose: Compos
     rows = instantiate(config.data, spec=PreprocessSpec()).prepare().rows
     assert len(rows) == 16
     assert set(rows["source_clip"]) == {
-        f"cnndetection/{file.relative_to(raw).as_posix()}" for file in raw.rglob("*.png")
+        f"picture cnndetection/{file.relative_to(raw).as_posix()}" for file in raw.rglob("*.png")
     }
     assert (rows.groupby("source_clip").size() == 2).all()
     assert rows.groupby("source_clip")["split"].nunique().max() == 1

@@ -41,8 +41,6 @@ def build_trainer(config: TrainConfig, trackers: Sequence[Logger]) -> Trainer:
     epochs = settings["max_epochs"]
     if not isinstance(epochs, int) or epochs < 1:
         raise UserError(f"trainer.max_epochs={epochs} is no number of epochs, at least 1.")
-    if settings["limit_val_batches"] == 0:
-        raise UserError("trainer.limit_val_batches=0 would choose the best epoch by nothing.")
     settings["precision"] = choose_precision(str(settings["precision"]), str(settings["accelerator"]))
     freezing = config.callbacks.get("freezing") or {}
     if settings["strategy"] == "ddp" and freezing.get("stages"):
@@ -69,8 +67,10 @@ def check_best(trainer: Trainer) -> None:
     """Refuse checkpoints of which report, threshold and export would take another one for the best.
 
     Raises:
-        UserError: unless the best epoch, and no other, is kept as `best.ckpt`.
+        UserError: unless the best epoch, and no other, is kept as `best.ckpt`, by a validation.
     """
+    if trainer.limit_val_batches == 0:
+        raise UserError("trainer.limit_val_batches=0 would choose the best epoch by nothing.")
     kept = [found for found in trainer.checkpoint_callbacks if isinstance(found, ModelCheckpoint)]
     if not any((callback.filename, callback.save_top_k) == ("best", 1) for callback in kept):
         raise UserError(
