@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from documented import files_of
+from documented import ROOT, files_of
 from playwright.sync_api import expect, sync_playwright
 
 from fakedet import Detector
@@ -29,7 +29,9 @@ from fakedet.detector.spec import ALIGNMENTS, CHOICES, FINDERS, INTERPOLATIONS, 
 from fakedet.detector.video_result import VideoResult, VideoTrack
 from fakedet.evaluation.levels import HOW
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+import docs_hooks
+
 DOCS = ROOT / "docs"
 CONF = ROOT / "conf"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -205,11 +207,23 @@ def test_what_can_be_chosen_is_described(page: str, names: Iterable[str]) -> Non
     assert sorted(set(names) - words) == []
 
 
-def test_configs_that_are_shown_are_there() -> None:
-    # Not the other way round: a file of one's own in conf/ is nothing that a page must show.
-    shown = _CONFIGS
-    assert len(shown) == len(set(shown)) > 30
-    assert set(shown) <= {str(file.relative_to(ROOT)) for file in CONF.rglob("*.yaml")}
+def test_every_config_is_shown(built: tuple[Path, str]) -> None:
+    assert len(_CONFIGS) > 30
+    page = (built[0] / "reference" / "configuration.html").read_text()
+    shown = re.findall(r"<h3[^>]*><code>(conf/[^<]+)</code>", page)
+    assert sorted(shown) == sorted(file.relative_to(ROOT).as_posix() for file in CONF.rglob("*.yaml"))
+
+
+def test_a_config_of_ones_own_is_shown_too(tmp_path: Path) -> None:
+    for name in ("model/theirs.yaml", "model/mine.yaml"):
+        (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / name).touch()
+    page = 'Text.\n\n```yaml\n--8<-- "conf/model/theirs.yaml"\n```\n'
+    found = docs_hooks.with_own(page, tmp_path)
+    assert found.startswith(page.rstrip())
+    assert found.count('--8<-- "conf/model/mine.yaml"') == found.count("## Your own") == 1
+    assert found.count("theirs.yaml") == 1
+    assert docs_hooks.with_own(found, tmp_path) == found, "nothing is left to add"
 
 
 def test_results_are_described_field_by_field() -> None:

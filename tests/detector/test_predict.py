@@ -498,7 +498,7 @@ def test_a_video_whose_heatmap_has_no_place_is_judged_all_the_same(folder: Path,
     assert len(lines) == 9
     told = lines["photos/clip.mp4"]
     assert told["heatmap"] is None
-    assert told["verdict"] is not None
+    assert told["verdict"] == load(1).predict_video(folder / "clip.mp4").verdict in ("real", "uncertain", "fake")
     assert any(reason.startswith("no heatmap, because") for reason in told["reasons"])
 
 
